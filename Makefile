@@ -1,0 +1,27 @@
+# Every command a person needs.  `make help` lists them.
+.DEFAULT_GOAL := help
+PYTHON := .venv/bin/python
+ARGS ?=
+
+.PHONY: help setup check test demo bench docs clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+setup: ## install the system packages and make .venv (needs root once)
+	@./scripts/setup
+
+check: ## lint, types, layers, unit, property and golden tests; no root, under 30 s
+	@./scripts/check
+
+test: setup ## everything, kernel tests included (needs root)
+	@./scripts/test
+
+demo: setup ## the main job, end to end, on this machine (needs root); ARGS=--json for machines
+	@.venv/bin/podtab demo $(ARGS)
+
+bench: setup ## measure: one JSON object on standard output, a table on standard error (needs root)
+	@$(PYTHON) -m tests.bench $(ARGS)
+
+docs: ## make docs/metrics.md anew from the code
+	@$(PYTHON) -m agent.sinks.metrics_reference > docs/metrics.md

@@ -1,0 +1,44 @@
+"""
+What a dialect is: a reader of one wire API's bodies.
+
+The pipeline owns framing, content codings and the split of streams into items; a dialect sees whole decoded bodies and single
+items, in order, and says at the end what it learned.  It may raise ``ProtocolError`` or nothing: odd values are remarks.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Protocol
+
+from agent.model import Reading, RequestHead, ResponseHead, StreamItem
+
+
+class Dialect(Protocol):
+    """One instance reads one exchange."""
+
+    api: ClassVar[str]
+    """``openai/chat`` …: who invented the format and which of their APIs it is, never who speaks it today."""
+
+    @staticmethod
+    def accepts(request: RequestHead) -> bool:
+        """Whether the head is a request of this API, by method and path alone.  Called in the order of ``DIALECTS``."""
+        ...
+
+    def __init__(self, request: RequestHead) -> None: ...
+
+    def request_body(self, body: bytes, complete: bool) -> None:
+        """The decoded request body, once; cut or with holes where ``complete`` is False (then read what certainly is there)."""
+
+    def response_head(self, head: ResponseHead) -> None: ...
+
+    def document(self, body: bytes, complete: bool) -> None:
+        """The whole decoded body of an answer that is not streamed, once."""
+
+    def item(self, item: StreamItem) -> None:
+        """One item of a streamed answer.  Called for every item, so look before parsing: most carry no figures."""
+
+    def item_lost(self) -> None:
+        """One or more items are missing here."""
+
+    def reading(self, *, complete: bool) -> Reading:
+        """What was learned.  ``complete`` is False when the response was cut or lost bytes: then only a final usage seen is REPORTED."""
+        ...

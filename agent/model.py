@@ -1,0 +1,447 @@
+"""
+The vocabulary: every type that crosses a stage, in the order of the road.
+
+    kernel → Chunk | Closed → Segment | Gap | End → RequestHead … EndOfMessage → Reading → Call → Cost → LedgerEntry
+
+Values only: no clock, no socket, no logger.  Times are ``*_ns``: nanoseconds since the Unix epoch, UTC; the capture stage
+converts the kernel's monotonic stamps before anything else sees them.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import NamedTuple
+
+# ---------------------------------------------------------------------------------------------------------------- capture
+
+
+class Direction(enum.IntEnum):
+    """Seen from the process whose library call we watched.  The numbers cross from C: see ``bpf/podtab.h``."""
+
+    SENT = 0
+    RECEIVED = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnId:
+    """
+    One TLS connection of one process.
+
+    Neither pid nor pointer reuse can mix two customers' money: ``born_ns`` is the kernel's monotonic stamp of the first
+    call on this pointer since it was created or freed, so no two connections of a boot share all three.
+    """
+
+    pid: int
+    pointer: int
+    """Address of the library's connection object (``SSL *``)."""
+    born_ns: int
+    """CLOCK_MONOTONIC, not wall time: it is an identity, not a moment."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chunk:
+    """
+    Bytes that one read or write call moved, as the kernel copied them.
+
+    Capture may join neighbouring calls of one direction into one Chunk when they were drained together; ``at_ns`` and
+    ``last_at_ns`` then span them.  It never joins the first calls after the direction turned, so time to first token stays exact.
+    """
+
+    conn: ConnId
+    direction: Direction
+    position: int
+    """Offset of ``data[0]`` in this direction of the connection."""
+    data: bytes
+    lost: int = 0
+    """Bytes of the same call that the kernel saw but did not copy, after ``data``."""
+    at_ns: int
+    last_at_ns: int
+    cgroup_id: int
+    """``bpf_get_current_cgroup_id()``: the inode of the cgroup v2 folder; 0 where unknown."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Closed:
+    """The connection object was freed, or its process ended: nothing more will come."""
+
+    conn: ConnId
+    at_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Process:
+    """A process that capture has looked at, read from /proc while it was alive, so that it can be named after its death."""
+
+    pid: int
+    start_ticks: int
+    """Field 22 of /proc/PID/stat: with ``pid`` it names a process for the life of the boot."""
+    name: str
+    """/proc/PID/comm."""
+    cgroup_id: int
+    cgroup_path: str
+    """Path below the cgroup v2 mount, else of the v1 hierarchy that names a container; "" where unreadable."""
+
+
+class Judgement(enum.StrEnum):
+    WATCH = "watch"
+    IGNORE = "ignore"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """User space's one answer about a connection.  After IGNORE the kernel drops its bytes before any copy, and counts them."""
+
+    conn: ConnId
+    judgement: Judgement
+    reason: str
+    """A word of a closed set, fit for a metric label: ``known_host known_path not_http server_side unknown_api too_many``."""
+
+
+# ---------------------------------------------------------------------------------------------------------------- streams
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """The next bytes of one direction, in order."""
+
+    direction: Direction
+    data: bytes
+    at_ns: int
+    last_at_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """``size`` bytes of one direction that existed and that we do not have.  0 means: size unknown (joined in mid-connection)."""
+
+    direction: Direction
+    size: int
+    at_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    """No more bytes in either direction."""
+
+    at_ns: int
+
+
+# --------------------------------------------------------------------------------------------------------------- protocol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestHead:
+    """HTTP-version-neutral.  ``headers`` holds only names of the allow-list, lower case, first value of each; never a secret."""
+
+    stream_id: int
+    method: str
+    target: str
+    """As sent: path and query.  The query can hold a key (Gemini's ``?key=``): use ``path`` wherever it may be shown."""
+    headers: Mapping[str, str]
+    http_version: str = "1.1"
+
+    @property
+    def path(self) -> str:
+        return self.target.partition("?")[0]
+
+    @property
+    def host(self) -> str:
+        """Host without port, lower case; "" where the request names none."""
+        host = self.headers.get("host", "").lower()
+        return host.partition("]")[0] + "]" if host.startswith("[") else host.partition(":")[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResponseHead:
+    """A final (not 1xx) response head; ``headers`` as in ``RequestHead``."""
+
+    stream_id: int
+    status: int
+    headers: Mapping[str, str]
+
+
+class Side(enum.Enum):
+    REQUEST = "request"
+    RESPONSE = "response"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Body:
+    """Body bytes, transfer coding removed, content coding still on."""
+
+    stream_id: int
+    side: Side
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lost:
+    """Bytes of this message's body are missing here; ``size`` 0 where unknown."""
+
+    stream_id: int
+    side: Side
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndOfMessage:
+    """``complete`` is False when the connection ended, or bytes were lost, before the framing said so."""
+
+    stream_id: int
+    side: Side
+    complete: bool
+
+
+HttpEvent = RequestHead | ResponseHead | Body | Lost | EndOfMessage
+
+
+class StreamItem(NamedTuple):
+    """One event of a streamed body: an SSE event, or one element of a JSON array.  A NamedTuple, as thousands a second are made."""
+
+    name: str
+    """SSE ``event:`` field; "" where there is none."""
+    data: bytes
+
+
+# --------------------------------------------------------------------------------------------------------------- dialects
+
+
+class Evidence(enum.StrEnum):
+    """How we know a usage figure."""
+
+    REPORTED = "reported"
+    """The provider's own final count."""
+    ESTIMATED = "estimated"
+    """We counted."""
+    PARTIAL = "partial"
+    """Bytes were lost or the stream was cut: a lower bound, or a provisional count."""
+    ABSENT = "absent"
+    """A model call was served and nothing says what it used."""
+    NOT_APPLICABLE = "not_applicable"
+    """Nothing to bill was served: an error, or an object that is not finished."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """
+    Counters in OpenTelemetry's inclusive sense: input includes cache reads and writes, output includes reasoning.
+
+    None means "the provider did not state it", which is not 0.
+    Source: OpenTelemetry semantic conventions for generative AI, ``gen_ai.usage.*``.
+    """
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cache_read_input_tokens: int | None = None
+    cache_write_input_tokens: int | None = None
+    cache_write_1h_input_tokens: int | None = None
+    """The part of the cache writes that was kept for an hour (Anthropic), which costs more."""
+    reasoning_output_tokens: int | None = None
+    audio_input_tokens: int | None = None
+    audio_output_tokens: int | None = None
+    image_input_tokens: int | None = None
+    image_output_tokens: int | None = None
+    video_input_tokens: int | None = None
+    tool_use_input_tokens: int | None = None
+    """Gemini: the part of the input that its own tools made."""
+    audio_seconds: float | None = None
+    pages: int | None = None
+    search_units: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExtraUsage:
+    """Usage billed on top of the call's own, perhaps of another model (Anthropic ``iterations``, image generation inside Responses)."""
+
+    kind: str
+    model: str
+    """"" means: the call's served model."""
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What a dialect learned from the bodies of one exchange.  Empty strings mean "not stated"."""
+
+    operation: str
+    """``gen_ai.operation.name``: chat, text_completion, embeddings, generate_content."""
+    requested_model: str = ""
+    served_model: str = ""
+    response_id: str = ""
+    streaming: bool = False
+    """The response is an event stream."""
+    usage: Usage = field(default_factory=Usage)
+    extra_usage: tuple[ExtraUsage, ...] = ()
+    evidence: Evidence
+    finish_reason: str = ""
+    tool_calls: tuple[str, ...] = ()
+    """Names of the tools the application is asked to run, in order, over all choices."""
+    server_tool_calls: Mapping[str, int] = field(default_factory=dict)
+    """Tools that the provider ran: name → count."""
+    service_tier: str = ""
+    """As served, else as requested."""
+    inference_geo: str = ""
+    speed: str = ""
+    reported_cost_usd: Decimal | None = None
+    error: str = ""
+    """The provider's own error code or type, also of an error inside a 200 stream.  A word, never a message: messages quote prompts."""
+    remarks: tuple[str, ...] = ()
+    """Words of a closed set for odd usage, e.g. ``cached_exceeds_input``: counted by rule, never an exception."""
+
+
+class Outcome(enum.StrEnum):
+    OK = "ok"
+    RATE_LIMITED = "rate_limited"
+    CLIENT_ERROR = "client_error"
+    SERVER_ERROR = "server_error"
+    CUT = "cut"
+    """The response ended before its framing, or its dialect, said so."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One request to a model and its answer."""
+
+    conn: ConnId
+    stream_id: int
+    """HTTP/1: the ordinal of the exchange on its connection, from 1."""
+    cgroup_id: int
+    provider: str
+    """``gen_ai.provider.name`` where OpenTelemetry has one (openai, anthropic, gcp.gemini, azure.ai.openai …), else our slug or ``unknown``."""
+    api: str
+    """The dialect: ``openai/chat``, ``anthropic/messages`` …"""
+    host: str
+    status: int
+    """HTTP status; 0 where no response was seen."""
+    outcome: Outcome
+    request_id: str = ""
+    retry_count: int = 0
+    """``x-stainless-retry-count``: the SDK's own word that this is a retry."""
+    started_at_ns: int
+    first_byte_at_ns: int
+    """Of the response head; 0 where no response was seen."""
+    first_token_at_ns: int
+    """Of the first streamed item; 0 for answers that are not streamed."""
+    ended_at_ns: int
+    lost_bytes: int = 0
+    reading: Reading
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unsupported:
+    """An exchange with a known provider that we saw and do not read.  Told, not hidden."""
+
+    conn: ConnId
+    stream_id: int
+    cgroup_id: int
+    provider: str
+    host: str
+    path: str
+    """Without query; ids in it replaced by ``*`` before it may become a label."""
+    status: int
+    reason: str
+
+
+# ---------------------------------------------------------------------------------------------------------------- pricing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CostLine:
+    """One priced leaf; leaves are disjoint, so the amounts add up."""
+
+    unit: str
+    """What was counted: ``input``, ``cache_read``, ``cache_write``, ``output`` …"""
+    quantity: Decimal
+    amount_usd: Decimal
+
+
+class CostSource(enum.StrEnum):
+    PROVIDER = "provider"
+    """The response said what it costs."""
+    PRICE_BOOK = "price_book"
+    CUSTOMER = "customer"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    total_usd: Decimal
+    lines: tuple[CostLine, ...]
+    source: CostSource
+    rule: str
+    """Which entry and selectors priced it, e.g. ``openai/gpt-4o-mini``."""
+    price_book: str
+    """Version and hash of the price data, so that the entry can be recomputed; "" where the provider said it."""
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unpriced:
+    """An unknown price is its own series, never $0."""
+
+    reason: str
+    """A word of a closed set: ``unknown_model unknown_provider no_usage not_billed price_book_error``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PricedCall:
+    call: Call
+    cost: Cost | Unpriced
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quarantined:
+    """One connection that we stopped reading; the others go on."""
+
+    conn: ConnId
+    reason: str
+    """``protocol_error``, ``bug`` or ``memory``; a closed set."""
+    detail: str
+    """Sizes and names, never payload."""
+
+
+# ------------------------------------------------------------------------------------------------------------ attribution
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """Who made the call.  Empty strings mean "not known"; ``kind`` then says which kind of name we fell back to."""
+
+    cluster: str = ""
+    node: str = ""
+    namespace: str = ""
+    kind: str
+    """Deployment, StatefulSet, DaemonSet, Job, CronJob, Pod, SystemdUnit, Process, Unknown."""
+    name: str
+    pod: str = ""
+    pod_uid: str = ""
+    container: str = ""
+    team: str = ""
+    feature: str = ""
+    customer: str = ""
+    environment: str = ""
+
+
+# ----------------------------------------------------------------------------------------------------------------- ledger
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerEntry:
+    """The only thing that sinks and budgets see."""
+
+    call: Call
+    cost: Cost | Unpriced
+    workload: Workload
+
+
+# ----------------------------------------------------------------------------------------------------------------- errors
+
+
+class ProtocolError(Exception):
+    """
+    The one exception of the core: these bytes are not what they should be.
+
+    Costs its connection, nothing else; caught in ``agent.pipeline`` only.  The message holds sizes and names, never payload.
+    """
