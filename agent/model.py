@@ -439,6 +439,14 @@ class LedgerEntry:
 # ----------------------------------------------------------------------------------------------------------------- errors
 
 
+class PodtabError(Exception):
+    """
+    A mistake that a person can mend: the message is one sentence that names the thing and the remedy.
+
+    Every stage's own error of that kind is a subclass; the command line prints it and exits with 1.
+    """
+
+
 class ProtocolError(Exception):
     """
     The one exception of the core: these bytes are not what they should be.

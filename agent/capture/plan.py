@@ -1,0 +1,59 @@
+"""Where probes go in one library file, and how the result is read there: what the site chooser says to the links."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+
+class Role(enum.IntEnum):
+    """One BPF program each.  The numbers cross to C in the link cookie: see ``bpf/podtab.h``."""
+
+    READ_ENTRY = 0
+    READ_RETURN = 1
+    WRITE_ENTRY = 2
+    WRITE_RETURN = 3
+    CLOSE = 4
+    """Entry of SSL_free or SSL_shutdown."""
+
+
+class Probe(enum.StrEnum):
+    UPROBE = "uprobe"
+    URETPROBE = "uretprobe"
+
+
+class Count(enum.IntEnum):
+    """Where a return probe finds the number of bytes moved.  Crosses to C in the link cookie."""
+
+    RESULT = 0
+    """The return value is the count: SSL_read, SSL_write at their return."""
+    STACK = 1
+    """The return value says yes or no; the count is a size_t at the stack pointer + ``count_offset``: behind the inner call."""
+    POINTER = 2
+    """The return value says yes or no; the count is a size_t at the pointer that was argument 4 at entry: the _ex functions."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """One instruction to probe."""
+
+    function: str
+    role: Role
+    probe: Probe
+    file_offset: int
+    emulated: bool
+    """The kernel emulates this instruction: one trap.  Else it is single-stepped: two, and slow on virtual machines."""
+    count: Count = Count.RESULT
+    count_offset: int = 0
+    extended: bool = False
+    """The function is an _ex form: argument 4 points to the count."""
+    instruction: str = ""
+    """Its mnemonic, for ``podtab doctor``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """All sites of one file; ``missing`` names functions that the file has and that no site could be found for, with the reason."""
+
+    sites: tuple[Site, ...]
+    missing: tuple[str, ...] = ()
