@@ -1,0 +1,258 @@
+"""
+The one configuration: every setting of the agent, with its default, its bounds and what it means.
+
+``load`` reads the file, puts the command line over it and checks everything once; after that nobody checks again.
+docs/configuration.md is generated from the docstrings below, and the chart's ConfigMap holds exactly these keys.
+"""
+
+from __future__ import annotations
+
+import enum
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated
+
+from agent.config_reader import ConfigError, Range, Size, build, insert, parse
+
+__all__ = ["Attribution", "Capture", "Config", "ConfigError", "Core", "load", "loads"]
+
+
+class NameSource(enum.StrEnum):
+    """Where pod names come from."""
+
+    AUTO = "auto"
+    IN_CLUSTER = "in_cluster"
+    KUBECONFIG = "kubeconfig"
+    POD_LIST = "pod_list"
+    HOST = "host"
+
+
+class Sites(enum.StrEnum):
+    BEST = "best"
+    FIRST = "first"
+
+
+class Links(enum.StrEnum):
+    AUTO = "auto"
+    UPROBE_MULTI = "uprobe_multi"
+    PERF_EVENT = "perf_event"
+
+
+class LogLevel(enum.StrEnum):
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class LogFormat(enum.StrEnum):
+    TEXT = "text"
+    JSON = "json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Labels:
+    """Pod labels, then namespace annotations, that name who pays; of each list the first that is set wins."""
+
+    team: tuple[str, ...] = ("podtab.io/team", "team")
+    """Who owns the workload."""
+    feature: tuple[str, ...] = ("podtab.io/feature", "feature")
+    """Which product feature the calls serve."""
+    customer: tuple[str, ...] = ("podtab.io/customer", "customer")
+    """On whose behalf; for workloads that serve one customer each."""
+    environment: tuple[str, ...] = ("podtab.io/environment", "environment", "env")
+    """prod, staging …"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attribution:
+    """Which workload a call belongs to."""
+
+    source: NameSource = NameSource.AUTO
+    """auto: the PodList file if one is named, else the API server inside a cluster or by kubeconfig if one is named, else host."""
+    kubeconfig: str = ""
+    """Path of a kubeconfig file; "" means none."""
+    context: str = ""
+    """Context inside the kubeconfig; "" means its current one."""
+    pod_list: str = ""
+    """Path of a file made by `kubectl get pods -A -o json`: names pods without an API server."""
+    labels: Labels = field(default_factory=Labels)
+    hold_seconds: Annotated[float, Range(low=0, high=300)] = 10.0
+    """How long a call waits for its pod to appear at the API server before it is counted without a pod's name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Which processes are watched.  Empty lists select everything; what is not selected is dropped in the kernel, before any copy."""
+
+    namespaces: tuple[str, ...] = ()
+    """Only pods of these namespaces."""
+    exclude_namespaces: tuple[str, ...] = ()
+    """Never pods of these namespaces."""
+    pod_labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """Only pods that carry all of these labels."""
+    process_names: tuple[str, ...] = ()
+    """Only processes of these names (/proc/PID/comm, at most 15 characters)."""
+    exclude_process_names: tuple[str, ...] = ()
+    """Never processes of these names."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capture:
+    """The kernel side."""
+
+    ring_bytes: Annotated[int, Size(low=64 * 1024, high=1024**3, power_of_two=True)] = 16 * 1024**2
+    """Ring buffer between the kernel and the agent; when it is full, bytes are lost and counted."""
+    poll_interval_ms: Annotated[int, Range(low=1, high=1000)] = 10
+    """How often the ring buffer is drained.  Longer costs less and needs a larger ring."""
+    max_copy_bytes: Annotated[int, Size(low=256, high=64 * 1024)] = 16 * 1024
+    """Most that is copied of one TLS call; a TLS record holds 16 KiB.  The rest is counted as lost."""
+    sites: Sites = Sites.BEST
+    """best: instructions that the kernel emulates; first: each function's first instruction, slower, for comparison."""
+    links: Links = Links.AUTO
+    """auto: uprobe_multi where the kernel has it (6.6), else perf_event."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Core:
+    """Bounds of what is held in memory."""
+
+    max_connections: Annotated[int, Range(low=16, high=1_000_000)] = 20_000
+    """Connections read at the same time; the least recently used beyond this is given up, and counted."""
+    max_buffered_bytes: Annotated[int, Size(low=1024**2, high=16 * 1024**3)] = 128 * 1024**2
+    """Bytes waiting in all connections together; beyond this the largest is given up, and counted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metrics:
+    """Bounds of label values; what comes later than the limit is counted under `other`."""
+
+    max_models: Annotated[int, Range(low=1, high=10_000)] = 200
+    max_pods: Annotated[int, Range(low=1, high=10_000)] = 500
+    max_workloads: Annotated[int, Range(low=1, high=10_000)] = 500
+    grace_seconds: Annotated[float, Range(low=0, high=86_400)] = 300.0
+    """How long the series of a deleted pod stay, so that the last scrape sees them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Providers:
+    """Which hosts are AI providers, beyond those that podtab knows."""
+
+    extra_hosts: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """Host name to provider, e.g. `llm.example.com: openai`, for gateways and self-hosted models."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Logging:
+    """Logs go to standard error and never hold payload."""
+
+    level: LogLevel = LogLevel.INFO
+    format: LogFormat = LogFormat.TEXT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recording:
+    """What `podtab record` writes."""
+
+    content: bool = False
+    """Also message bodies, which hold prompts and answers.  Without it only lengths and headers of an allow-list are written."""
+    max_bytes: Annotated[int, Size(low=1024**2, high=1024**4)] = 1024**3
+    """A tape stops at this size."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Everything.  All keys have defaults, so an empty file is a configuration."""
+
+    listen: str = ":9464"
+    """Address of /metrics, /healthz and /readyz: HOST:PORT, or :PORT for all addresses."""
+    cluster: str = ""
+    """Name of this cluster in the figures."""
+    node: str = ""
+    """Name of this node; "" means the variable NODE_NAME, which the chart sets, else the host name."""
+    attribution: Attribution = field(default_factory=Attribution)
+    selection: Selection = field(default_factory=Selection)
+    capture: Capture = field(default_factory=Capture)
+    core: Core = field(default_factory=Core)
+    metrics: Metrics = field(default_factory=Metrics)
+    providers: Providers = field(default_factory=Providers)
+    logging: Logging = field(default_factory=Logging)
+    record: Recording = field(default_factory=Recording)
+
+    @property
+    def listen_host(self) -> str:
+        """ "" means all addresses."""
+        return self.listen.rpartition(":")[0].strip("[]")
+
+    @property
+    def listen_port(self) -> int:
+        return int(self.listen.rpartition(":")[2])
+
+
+# Options of the command line that stand for a key deeper down; any other override is a dotted key path.
+SHORT_NAMES = MappingProxyType(
+    {
+        "kubeconfig": "attribution.kubeconfig",
+        "log_format": "logging.format",
+        "log_level": "logging.level",
+        "pod_list": "attribution.pod_list",
+    }
+)
+
+
+def load(
+    path: Path | None, *, overrides: Mapping[str, str] | None = None, environ: Mapping[str, str] | None = None
+) -> Config:
+    """The configuration of ``path`` (None: all defaults) with the command line's ``overrides`` over it."""
+    text = ""
+    if path is not None:
+        try:
+            text = path.read_text(encoding="utf-8")
+        except OSError as error:
+            raise ConfigError(f"{path}: can't be read: {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise ConfigError(f"{path}: is not UTF-8 text") from None
+    return loads(text, origin=str(path or "defaults"), overrides=overrides, environ=environ)
+
+
+def loads(
+    text: str,
+    *,
+    origin: str = "configuration",
+    overrides: Mapping[str, str] | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Config:
+    """As ``load``, from a text."""
+    data = parse(text, origin)
+    for name, value in (overrides or {}).items():
+        insert(data, Config, SHORT_NAMES.get(name, name), value, "command line")
+    config = build(Config, data, origin)
+    environ = os.environ if environ is None else environ
+    config = replace(config, node=config.node or environ.get("NODE_NAME") or platform.node())
+    _check(config, origin)
+    return config
+
+
+def _check(config: Config, origin: str) -> None:
+    """What no single key can say."""
+    port = config.listen.rpartition(":")[2]
+    if ":" not in config.listen or not port.isascii() or not port.isdigit() or not 0 <= int(port[:6]) <= 65535:
+        raise ConfigError(f"{origin}: listen must be HOST:PORT or :PORT with a port from 0 to 65535")
+    source, named = config.attribution.source, config.attribution
+    if source is NameSource.POD_LIST and not named.pod_list:
+        raise ConfigError(f"{origin}: attribution.source is pod_list, so attribution.pod_list must name a file")
+    if source is NameSource.KUBECONFIG and not named.kubeconfig:
+        raise ConfigError(f"{origin}: attribution.source is kubeconfig, so attribution.kubeconfig must name a file")
+    if config.capture.max_copy_bytes * 4 > config.capture.ring_bytes:
+        # Four of the largest records: less, and one slow poll loses every second one.
+        raise ConfigError(f"{origin}: capture.ring_bytes must be at least 4 times capture.max_copy_bytes")
+    for name in (*config.selection.process_names, *config.selection.exclude_process_names):
+        if len(name.encode()) > 15:
+            raise ConfigError(
+                f"{origin}: a name in selection.process_names or exclude_process_names is longer than 15 bytes; "
+                "the kernel keeps only the first 15"
+            )
