@@ -1,0 +1,1 @@
+/* BCC's own copy of linux/bpf.h includes this; nothing of it is used. */

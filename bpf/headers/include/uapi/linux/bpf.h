@@ -1,0 +1,1 @@
+/* Included by BCC's helpers; nothing of it is used. */

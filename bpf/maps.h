@@ -1,0 +1,31 @@
+// Every map: from what, to what, by which key, and who deletes.
+#pragma once
+
+// Records for user space, drained by polling: nobody is woken for one of them.
+BPF_RINGBUF_OUTPUT(records, RING_PAGES);
+
+// From a thread to the arguments of its ongoing calls.
+// Key: pid_tgid.  Entries are reused while the thread lives; sched_process_exit deletes them.
+// A plain hash, not LRU: an LRU evicts live calls under load.
+BPF_HASH(threads, u64, struct thread, MAX_THREADS);
+
+// From a connection to its state: identity, positions, judgement.
+// Deleted by SSL_free and SSL_shutdown here; by user space when the process has ended or has a new program.
+BPF_HASH(connections, struct conn_key, struct conn, MAX_CONNECTIONS);
+
+// From a connection to user space's answer about it.
+// Written by user space; read once and deleted here, when the connection's next call comes; else deleted with the connection.
+BPF_HASH(verdicts, struct conn_key, struct verdict, MAX_CONNECTIONS);
+
+// From a cgroup id to 1 when its workload is not selected.  Written and deleted by user space.
+BPF_HASH(unselected, u64, u32, MAX_CGROUPS);
+
+// By enum counter.  Never deleted.
+BPF_ARRAY(counters, u64, COUNTERS_LENGTH);
+
+static __always_inline void count(u32 counter, u64 amount)
+{
+    u64 *value = counters.lookup(&counter);
+    if (value)
+        __sync_fetch_and_add(value, amount);
+}

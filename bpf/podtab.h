@@ -1,0 +1,90 @@
+// What crosses between the kernel and user space.  agent/capture/records.py has the same structs, and a test compares every
+// offset; compiled with -Wpadded -Werror there, so every hole is named.
+#pragma once
+
+enum record_kind {
+    RECORD_DATA = 0,          // bytes that one read or write call moved, or a part of them
+    RECORD_CLOSED = 1,        // SSL_free or SSL_shutdown
+    RECORD_PROCESS_EXEC = 2,  // a process has a new program
+    RECORD_PROCESS_EXIT = 3,  // the last thread that is the process has ended
+};
+
+enum direction { SENT = 0, RECEIVED = 1 };
+
+// Where a return probe finds the number of bytes: agent/capture/plan.py, Count.
+enum count_from { COUNT_RESULT = 0, COUNT_STACK = 1, COUNT_POINTER = 2 };
+
+// Everything a record says besides the bytes, which follow it.
+struct record {
+    unsigned long long at_ns;      // CLOCK_MONOTONIC
+    unsigned long long ssl;        // the library's connection pointer
+    unsigned long long born_ns;    // first call on this pointer since it was created or freed
+    unsigned long long cgroup_id;  // bpf_get_current_cgroup_id()
+    unsigned long long position;   // of the first byte, in this direction of this connection
+    unsigned long long lost;       // bytes of the same call, after these, that were seen and not copied
+    unsigned int tgid;
+    unsigned int size;             // bytes that follow
+    unsigned char kind;            // enum record_kind
+    unsigned char direction;       // enum direction
+    unsigned char pad[6];
+};
+
+struct conn_key {
+    unsigned long long ssl;
+    unsigned int tgid;
+    unsigned int pad;
+};
+
+enum judgement { UNDECIDED = 0, WATCH = 1, IGNORE = 2 };
+
+struct conn {
+    unsigned long long born_ns;
+    unsigned long long position[2];  // by direction
+    unsigned int judgement;
+    unsigned int pad;
+};
+
+// User space's answer about a connection; born_ns keeps a late answer from hitting the pointer's next owner.
+struct verdict {
+    unsigned long long born_ns;
+    unsigned int judgement;
+    unsigned int pad;
+};
+
+// The arguments of a thread's ongoing call.
+struct call {
+    unsigned long long ssl;
+    unsigned long long buffer;
+    unsigned long long count_pointer;  // argument 4 of the _ex functions
+    unsigned int link;                 // of the link that opened the call; 0 without cookies
+    unsigned int rival;                // a second link on the same code that fired for the same call
+    unsigned int active;
+    unsigned int pad;
+};
+
+struct thread {
+    struct call calls[2];  // by direction: a library may read inside a write
+};
+
+// A link's cookie: which link it is, and how its site tells the count.
+#define COOKIE_COUNT(cookie) ((cookie) & 0xff)
+#define COOKIE_STACK_OFFSET(cookie) (((cookie) >> 8) & 0xffff)
+#define COOKIE_LINK(cookie) ((unsigned int)((cookie) >> 32))
+
+// Exported as podtab_capture_kernel_events_total{event=…}: agent/capture/records.py, COUNTERS, in this order.
+enum counter {
+    RECORDS_DROPPED = 0,       // ring full; their bytes are in RING_LOST_BYTES
+    RING_LOST_BYTES = 1,
+    UNCOPIED_BYTES = 2,        // beyond what one call may copy
+    UNREADABLE_BYTES = 3,      // the buffer was not in memory
+    IGNORED_BYTES = 4,         // of connections judged not ours
+    UNSELECTED_BYTES = 5,      // of cgroups that are not selected
+    THREADS_MAP_FULL = 6,
+    CONNECTIONS_MAP_FULL = 7,  // the call's bytes are in RING_LOST_BYTES
+    COUNT_UNREADABLE = 8,
+    DUPLICATE_HITS = 9,        // a second link on the same code; harmless
+    TAKEN_OVER_CALLS = 10,     // the link that opened calls is gone, another took its place
+    RETURNS_WITHOUT_ENTRY = 11,  // attached in mid-call
+    CAPTURED_BYTES = 12,
+    COUNTERS_LENGTH = 13,
+};

@@ -1,0 +1,165 @@
+// OpenSSL 1.1 and 3.x, and whoever exports the same functions (Node.js): SSL_read, SSL_write, their _ex forms, SSL_free,
+// SSL_shutdown.  Which instruction a program sits on, and where the count is there, is the site chooser's business
+// (agent/capture/sites.py); the cookie brings it here.
+
+static __always_inline u64 cookie_of(struct pt_regs *ctx)
+{
+#ifdef NO_COOKIES
+    return 0;
+#else
+    return bpf_get_attach_cookie(ctx);
+#endif
+}
+
+static __always_inline int entry(struct pt_regs *ctx, u32 direction)
+{
+    u64 id = bpf_get_current_pid_tgid();
+    u32 link = COOKIE_LINK(cookie_of(ctx));
+    struct thread *thread = threads.lookup(&id);
+    if (!thread) {
+        struct thread fresh = {};
+        if (threads.update(&id, &fresh)) {
+            count(THREADS_MAP_FULL, 1);
+            return 0;
+        }
+        thread = threads.lookup(&id);
+        if (!thread)
+            return 0;
+    }
+    struct call *call = &thread->calls[direction & 1];
+    if (call->active && call->link != link) {
+        // Two links on the same code (one image under two mounts): the first one's hit is the call.  Only when it has not
+        // come again before the rival's second hit is it gone, and the rival takes its place.
+        if (call->rival != link) {
+            if (!call->rival)
+                call->rival = link;
+            count(DUPLICATE_HITS, 1);
+            return 0;
+        }
+        count(TAKEN_OVER_CALLS, 1);
+    }
+    call->ssl = PT_REGS_PARM1(ctx);
+    call->buffer = PT_REGS_PARM2(ctx);
+    call->count_pointer = PT_REGS_PARM4(ctx);
+    call->link = link;
+    call->rival = 0;
+    call->active = 1;
+    return 0;
+}
+
+static __always_inline u64 count_of(struct pt_regs *ctx, const struct call *call, u64 cookie, u32 fallback)
+{
+    s32 result = (s32)PT_REGS_RC(ctx);
+    if (result <= 0)
+        return 0;
+    u32 from = cookie ? COOKIE_COUNT(cookie) : fallback;
+    if (from == COUNT_RESULT)
+        return result;
+    u64 where = from == COUNT_STACK ? PT_REGS_SP(ctx) + COOKIE_STACK_OFFSET(cookie) : call->count_pointer;
+    u64 moved = 0;
+    if (bpf_probe_read_user(&moved, sizeof(moved), (void *)where)) {
+        count(COUNT_UNREADABLE, 1);
+        return 0;
+    }
+    return moved;
+}
+
+// The connection's state, made on its first call.
+static __always_inline struct conn *connection_of(struct conn_key *key)
+{
+    struct conn *conn = connections.lookup(key);
+    if (conn)
+        return conn;
+    struct conn fresh = {.born_ns = bpf_ktime_get_ns()};
+    if (connections.update(key, &fresh))
+        return 0;
+    return connections.lookup(key);
+}
+
+static __always_inline u32 judgement_of(struct conn_key *key, struct conn *conn)
+{
+    if (conn->judgement)
+        return conn->judgement;
+    struct verdict *verdict = verdicts.lookup(key);
+    if (!verdict)
+        return UNDECIDED;
+    if (verdict->born_ns == conn->born_ns)
+        conn->judgement = verdict->judgement;
+    verdicts.delete(key);
+    return conn->judgement;
+}
+
+static __always_inline int leave(struct pt_regs *ctx, u32 direction, u32 fallback)
+{
+    u64 id = bpf_get_current_pid_tgid();
+    u64 cookie = cookie_of(ctx);
+    struct thread *thread = threads.lookup(&id);
+    if (!thread) {
+        count(RETURNS_WITHOUT_ENTRY, 1);
+        return 0;
+    }
+    struct call *call = &thread->calls[direction & 1];
+    if (!call->active || call->link != COOKIE_LINK(cookie))
+        return 0;
+    call->active = 0;
+
+    u64 size = count_of(ctx, call, cookie, fallback);
+    if (!size)
+        return 0;
+    struct moved moved = {.buffer = call->buffer, .direction = direction};
+    moved.cgroup_id = bpf_get_current_cgroup_id();
+    if (unselected.lookup(&moved.cgroup_id)) {
+        count(UNSELECTED_BYTES, size);
+        return 0;
+    }
+    moved.key.ssl = call->ssl;
+    moved.key.tgid = id >> 32;
+    moved.conn = connection_of(&moved.key);
+    if (!moved.conn) {
+        count(CONNECTIONS_MAP_FULL, 1);
+        count(RING_LOST_BYTES, size);
+        return 0;
+    }
+    moved.position = moved.conn->position[direction & 1];
+    moved.conn->position[direction & 1] = moved.position + size;
+    if (judgement_of(&moved.key, moved.conn) == IGNORE) {
+        count(IGNORED_BYTES, size);
+        return 0;
+    }
+    emit_bytes(&moved, size);
+    return 0;
+}
+
+int read_entry(struct pt_regs *ctx) { return entry(ctx, RECEIVED); }
+int write_entry(struct pt_regs *ctx) { return entry(ctx, SENT); }
+int read_return(struct pt_regs *ctx) { return leave(ctx, RECEIVED, COUNT_RESULT); }
+int write_return(struct pt_regs *ctx) { return leave(ctx, SENT, COUNT_RESULT); }
+int read_return_ex(struct pt_regs *ctx) { return leave(ctx, RECEIVED, COUNT_POINTER); }
+int write_return_ex(struct pt_regs *ctx) { return leave(ctx, SENT, COUNT_POINTER); }
+
+int close_entry(struct pt_regs *ctx)
+{
+    struct conn_key key = {.ssl = PT_REGS_PARM1(ctx), .tgid = bpf_get_current_pid_tgid() >> 32};
+    struct conn *conn = connections.lookup(&key);
+    if (!conn)
+        return 0;
+    u64 born_ns = conn->born_ns;  // copied before the entry goes
+    connections.delete(&key);
+    verdicts.delete(&key);
+    struct record *record = records.ringbuf_reserve(sizeof(struct record));
+    if (!record) {
+        count(RECORDS_DROPPED, 1);
+        return 0;
+    }
+    __builtin_memset(record, 0, sizeof(*record));
+    record->at_ns = bpf_ktime_get_ns();
+    record->ssl = key.ssl;
+    record->born_ns = born_ns;
+    record->tgid = key.tgid;
+    record->kind = RECORD_CLOSED;
+    records.ringbuf_submit(record, BPF_RB_NO_WAKEUP);
+    return 0;
+}
+
+// An empty program at the same sites: the yardstick of the benchmark and of the self-tests.
+int empty_probe(struct pt_regs *ctx) { return 0; }
