@@ -3,7 +3,7 @@
 PYTHON := .venv/bin/python
 ARGS ?=
 
-.PHONY: help setup check test demo bench docs clean
+.PHONY: help setup check test demo bench docs image clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -23,5 +23,10 @@ demo: setup ## the main job, end to end, on this machine (needs root); ARGS=--js
 bench: setup ## measure: one JSON object on standard output, a table on standard error (needs root)
 	@$(PYTHON) -m tests.bench $(ARGS)
 
-docs: ## make docs/metrics.md anew from the code
+docs: ## make the generated pages anew from the code
 	@$(PYTHON) -m agent.sinks.metrics_reference > docs/metrics.md
+	@$(PYTHON) -m agent.config_reference > docs/configuration.md
+	@$(PYTHON) -m agent.config_reference --schema charts/podtab/values.schema.json
+
+image: ## build the container image and print its size
+	@./scripts/image $(ARGS)

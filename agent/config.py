@@ -80,9 +80,9 @@ class Attribution:
     """Context inside the kubeconfig; "" means its current one."""
     pod_list: str = ""
     """Path of a file made by `kubectl get pods -A -o json`: names pods without an API server."""
-    labels: Labels = field(default_factory=Labels)
     hold_seconds: Annotated[float, Range(low=0, high=300)] = 10.0
     """How long a call waits for its pod to appear at the API server before it is counted without a pod's name."""
+    labels: Labels = field(default_factory=Labels)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
