@@ -55,7 +55,7 @@ struct verdict {
 struct call {
     unsigned long long ssl;
     unsigned long long buffer;
-    unsigned long long count_pointer;  // argument 4 of the _ex functions
+    unsigned long long count_pointer;  // where the _ex functions, and the inner ones, put the count
     unsigned int link;                 // of the link that opened the call; 0 without cookies
     unsigned int rival;                // a second link on the same code that fired for the same call
     unsigned int active;
@@ -69,6 +69,7 @@ struct thread {
 // A link's cookie: which link it is, and how its site tells the count.
 #define COOKIE_COUNT(cookie) ((cookie) & 0xff)
 #define COOKIE_STACK_OFFSET(cookie) (((cookie) >> 8) & 0xffff)
+#define COOKIE_POINTER_IS_ARGUMENT_5(cookie) (((cookie) >> 24) & 1)
 #define COOKIE_LINK(cookie) ((unsigned int)((cookie) >> 32))
 
 // Exported as podtab_capture_kernel_events_total{event=…}: agent/capture/records.py, COUNTERS, in this order.

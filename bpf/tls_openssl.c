@@ -14,7 +14,8 @@ static __always_inline u64 cookie_of(struct pt_regs *ctx)
 static __always_inline int entry(struct pt_regs *ctx, u32 direction)
 {
     u64 id = bpf_get_current_pid_tgid();
-    u32 link = COOKIE_LINK(cookie_of(ctx));
+    u64 cookie = cookie_of(ctx);
+    u32 link = COOKIE_LINK(cookie);
     struct thread *thread = threads.lookup(&id);
     if (!thread) {
         struct thread fresh = {};
@@ -40,7 +41,7 @@ static __always_inline int entry(struct pt_regs *ctx, u32 direction)
     }
     call->ssl = PT_REGS_PARM1(ctx);
     call->buffer = PT_REGS_PARM2(ctx);
-    call->count_pointer = PT_REGS_PARM4(ctx);
+    call->count_pointer = COOKIE_POINTER_IS_ARGUMENT_5(cookie) ? PT_REGS_PARM5(ctx) : PT_REGS_PARM4(ctx);
     call->link = link;
     call->rival = 0;
     call->active = 1;

@@ -30,7 +30,7 @@ class Count(enum.IntEnum):
     STACK = 1
     """The return value says yes or no; the count is a size_t at the stack pointer + ``count_offset``: behind the inner call."""
     POINTER = 2
-    """The return value says yes or no; the count is a size_t at the pointer that was argument 4 at entry: the _ex functions."""
+    """The return value says yes or no; the count is a size_t at a pointer that was an argument at entry: the _ex functions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +45,10 @@ class Site:
     """The kernel emulates this instruction: one trap.  Else it is single-stepped: two, and slow on virtual machines."""
     count: Count = Count.RESULT
     count_offset: int = 0
+    pointer_argument: int = 4
+    """Of an entry: which argument points to the count, 4 or 5, where its returns say ``Count.POINTER``."""
     extended: bool = False
-    """The function is an _ex form: argument 4 points to the count."""
+    """The returns say ``Count.POINTER``, for kernels whose probes have no cookie to say so."""
     instruction: str = ""
     """Its mnemonic, for ``podtab doctor``."""
 

@@ -1,0 +1,281 @@
+"""
+The kernel side from user space: the only module that imports BCC.
+
+Compiles ``bpf/`` against our own headers, loads it, attaches programs to sites, drains records, answers with verdicts.
+Everything is detached when the descriptors close, so also when the agent is killed.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from agent.capture import source
+from agent.capture.links import (
+    BPF_TRACE_UPROBE_MULTI,
+    AttachError,
+    Link,
+    Spot,
+    attach_multi,
+    attach_perf,
+    explained,
+)
+from agent.capture.plan import Count, Probe, Role, Site
+from agent.capture.records import COUNTERS, Conn, ConnKey, VerdictValue, cookie
+from agent.capture.ring import Happening, ProcessEnded, ProcessStarted, RingReader
+from agent.model import Closed, ConnId, Judgement, PodtabError, Verdict
+
+_JUDGEMENTS = {Judgement.WATCH: 1, Judgement.IGNORE: 2}
+_PROGRAMS = {
+    (Role.READ_ENTRY, False): "read_entry",
+    (Role.READ_ENTRY, True): "read_entry",
+    (Role.READ_RETURN, False): "read_return",
+    (Role.READ_RETURN, True): "read_return_ex",
+    (Role.WRITE_ENTRY, False): "write_entry",
+    (Role.WRITE_ENTRY, True): "write_entry",
+    (Role.WRITE_RETURN, False): "write_return",
+    (Role.WRITE_RETURN, True): "write_return_ex",
+    (Role.CLOSE, False): "close_entry",
+    (Role.CLOSE, True): "close_entry",
+}
+_PAGE_BYTES = 4096
+# The offset between the kernel's monotonic clock and wall time moves with NTP; slowly.
+_CLOCK_AGE_NS = 60 * 10**9
+
+
+class CaptureError(PodtabError):
+    """Capture can't start."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KernelSettings:
+    ring_bytes: int = 16 * 1024**2
+    """A power of two."""
+    max_connections: int = 65_536
+    max_threads: int = 65_536
+    max_cgroups: int = 16_384
+    max_call_bytes: int = 256 * 1024
+    """Most that is copied of one call."""
+    links: str = "auto"
+    """auto, uprobe_multi or perf_event."""
+
+
+class Kernel:
+    """Loaded programs and their maps.  Not thread-safe but for ``attach``, ``select`` and ``judge``."""
+
+    def __init__(self, settings: KernelSettings | None = None) -> None:
+        self.settings = settings or KernelSettings()
+        release = os.uname().release
+        self.version = tuple(int(part) for part in release.split("-")[0].split(".")[:2])
+        self.cookies = self.version >= (5, 15)
+        self.link_kind = self._choose_links()
+        self._bpf = self._compile()
+        self._programs: dict[str, int] = {}
+        try:
+            for name in {*_PROGRAMS.values(), "empty_probe"}:
+                self._programs[name] = self._load(name)
+            for name, tracepoint in (("process_exec", "sched_process_exec"), ("process_exit", "sched_process_exit")):
+                self._bpf.attach_raw_tracepoint(tp=tracepoint.encode(), fn_name=name.encode())
+        except Exception as error:  # noqa: BLE001 - BCC raises nothing narrower
+            raise CaptureError(f"the kernel refused the BPF programs: {error}; see `podtab doctor`") from None
+        self.ring = RingReader(self._bpf[b"records"].map_fd, self.settings.ring_bytes)
+        self._clock_offset_ns = self._clock_at_ns = 0
+        self._next_link = 1
+        # LLVM is done; give its heap back (tens of MB).
+        ctypes.CDLL(None).malloc_trim(0)
+
+    def _choose_links(self) -> str:
+        if self.settings.links == "auto":
+            return "uprobe_multi" if self.version >= (6, 6) else "perf_event"
+        return self.settings.links
+
+    def _compile(self) -> Any:
+        os.environ["BCC_KERNEL_SOURCE"] = str(source.folder() / "headers")
+        try:
+            from bcc import BPF
+        except ImportError:
+            raise CaptureError("BCC is missing: install Debian's python3-bpfcc and use the system's Python") from None
+        settings = self.settings
+        flags = [
+            f"-DRING_PAGES={settings.ring_bytes // _PAGE_BYTES}",
+            f"-DMAX_THREADS={settings.max_threads}",
+            f"-DMAX_CONNECTIONS={settings.max_connections}",
+            f"-DMAX_CGROUPS={settings.max_cgroups}",
+            f"-DMAX_PARTS={max(1, settings.max_call_bytes // 16384)}",
+        ]
+        if not self.cookies:
+            flags.append("-DNO_COOKIES")
+        try:
+            return BPF(text=source.load().encode(), cflags=flags)
+        except Exception as error:  # noqa: BLE001 - BCC raises nothing narrower
+            raise CaptureError(
+                f"the BPF programs can't be compiled or their maps made: {error}; see `podtab doctor`"
+            ) from None
+
+    def _load(self, name: str) -> int:
+        from bcc import BPF
+
+        attach_type = BPF_TRACE_UPROBE_MULTI if self.link_kind == "uprobe_multi" else -1
+        return int(self._bpf.load_func(name.encode(), BPF.KPROBE, attach_type=attach_type).fd)
+
+    # ---------------------------------------------------------------------------------------------------------- probes
+
+    def attach(self, path: str, sites: Iterable[Site], pid: int = 0) -> Link:
+        """Put all programs on their sites of one file.  ``pid`` 0: in every process that maps it, also later ones."""
+        link = Link(id=self._next_link)
+        self._next_link += 1
+        groups: dict[tuple[str, bool], list[Spot]] = {}
+        for site in sites:
+            if not self.cookies and (site.count == Count.STACK or site.pointer_argument != 4):
+                raise AttachError(f"{path}: {site.function} can't be read at its best site on kernels before 5.15")
+            value = self._cookie(link.id, site) if self.cookies else 0
+            name = _PROGRAMS[site.role, site.extended]
+            spots = groups.setdefault((name, site.probe == Probe.URETPROBE), [])
+            spots.append(Spot(file_offset=site.file_offset, cookie=value))
+        # Entries last: a return that finds no entry is dropped, an entry without its return would leave half a call.
+        for (name, returning), spots in sorted(groups.items(), key=lambda item: "entry" in item[0][0]):
+            try:
+                link.descriptors += self._attach_program(self._programs[name], path, spots, returning, pid)
+            except AttachError:
+                link.close()
+                raise
+        return link
+
+    @staticmethod
+    def _cookie(link: int, site: Site) -> int:
+        return cookie(
+            link=link, count=site.count, stack_offset=site.count_offset, pointer_argument=site.pointer_argument
+        )
+
+    def attach_empty(self, path: str, sites: Iterable[Site], pid: int = 0) -> Link:
+        """An empty program at every site: the yardstick for what capture itself costs."""
+        link = Link(id=0)
+        for returning in (False, True):
+            spots = [
+                Spot(file_offset=site.file_offset, cookie=0)
+                for site in sites
+                if (site.probe == Probe.URETPROBE) == returning
+            ]
+            if spots:
+                link.descriptors += self._attach_program(self._programs["empty_probe"], path, spots, returning, pid)
+        return link
+
+    def _attach_program(self, program: int, path: str, spots: Sequence[Spot], returning: bool, pid: int) -> list[int]:
+        if self.link_kind == "uprobe_multi":
+            return explained(path, lambda: attach_multi(program, path, spots, returning=returning, pid=pid))
+        descriptors: list[int] = []
+        for spot in spots:
+            descriptors += explained(
+                path,
+                lambda spot=spot: attach_perf(program, path, spot, returning=returning, pid=pid, cookies=self.cookies),  # type: ignore[misc]
+            )
+        return descriptors
+
+    # --------------------------------------------------------------------------------------------------------- records
+
+    def poll(self) -> list[Happening]:
+        """Everything since the last poll.  The end of a process closes its connections."""
+        now_ns = time.monotonic_ns()
+        if now_ns - self._clock_at_ns > _CLOCK_AGE_NS:
+            self._clock_offset_ns, self._clock_at_ns = time.time_ns() - time.monotonic_ns(), now_ns
+        drained = self.ring.drain(self._clock_offset_ns)
+        if not any(isinstance(happening, ProcessEnded | ProcessStarted) for happening in drained):
+            return drained
+        out: list[Happening] = []
+        for happening in drained:
+            if isinstance(happening, ProcessEnded | ProcessStarted):
+                for conn in self.ring.connections_of(happening.pid):
+                    self.forget(conn)
+                    out.append(Closed(conn=conn, at_ns=happening.at_ns))
+            out.append(happening)
+        return out
+
+    def forget(self, conn: ConnId) -> None:
+        """Delete what the kernel keeps of a connection."""
+        key = ConnKey(ssl=conn.pointer, tgid=conn.pid)
+        self._delete("connections", key)
+        self._delete("verdicts", key)
+        self.ring.forget(conn)
+
+    # --------------------------------------------------------------------------------------------------------- answers
+
+    def judge(self, verdict: Verdict) -> None:
+        """Tell the kernel, once, whether a connection is ours."""
+        key = ConnKey(ssl=verdict.conn.pointer, tgid=verdict.conn.pid)
+        value = VerdictValue(born_ns=verdict.conn.born_ns, judgement=_JUDGEMENTS[verdict.judgement])
+        self._update("verdicts", key, value)
+
+    def select(self, cgroup_id: int, selected: bool) -> None:
+        """Drop, or no longer drop, the calls of a cgroup before any copy."""
+        key = ctypes.c_uint64(cgroup_id)
+        if selected:
+            self._delete("unselected", key)
+        else:
+            self._update("unselected", key, ctypes.c_uint32(1))
+
+    def sweep(self) -> int:
+        """Delete what dead processes left behind because their end was not seen; returns how many entries."""
+        removed = 0
+        for table in ("connections", "verdicts"):
+            for key in self._keys(table):
+                orphan = not os.path.exists(f"/proc/{key.tgid}")
+                if orphan or (table == "verdicts" and not self._contains("connections", key)):
+                    self._delete(table, key)
+                    removed += 1
+        return removed
+
+    # ------------------------------------------------------------------------------------------------------ what it says
+
+    def counters(self) -> Mapping[str, int]:
+        """``enum counter`` by name."""
+        values = {}
+        fd = self._bpf[b"counters"].map_fd
+        for index, name in enumerate(COUNTERS):
+            value = ctypes.c_uint64()
+            self._lib().bpf_lookup_elem(fd, ctypes.byref(ctypes.c_uint32(index)), ctypes.byref(value))
+            values[name] = value.value
+        return values
+
+    def map_sizes(self) -> Mapping[str, int]:
+        """Entries of every map that holds live state."""
+        return {name: sum(1 for _ in self._keys(name)) for name in ("threads", "connections", "verdicts", "unselected")}
+
+    def close(self) -> None:
+        """Detach and free everything but the caller's links."""
+        self.ring.close()
+        self._bpf.cleanup()
+
+    # ------------------------------------------------------------------------------------------------------------- maps
+
+    @staticmethod
+    def _lib() -> ctypes.CDLL:
+        from bcc import lib
+
+        return lib  # type: ignore[no-any-return]
+
+    def _fd(self, table: str) -> int:
+        return int(self._bpf[table.encode()].map_fd)
+
+    def _update(self, table: str, key: ctypes._CData, value: ctypes._CData) -> bool:
+        return int(self._lib().bpf_update_elem(self._fd(table), ctypes.byref(key), ctypes.byref(value), 0)) == 0
+
+    def _delete(self, table: str, key: ctypes._CData) -> bool:
+        return int(self._lib().bpf_delete_elem(self._fd(table), ctypes.byref(key))) == 0
+
+    def _contains(self, table: str, key: ctypes._CData) -> bool:
+        return int(self._lib().bpf_lookup_elem(self._fd(table), ctypes.byref(key), ctypes.byref(Conn()))) == 0
+
+    def _keys(self, table: str) -> list[ConnKey]:
+        """A snapshot of a map's keys; of maps with other keys only the number counts."""
+        keys: list[ConnKey] = []
+        fd, key, following = self._fd(table), ConnKey(), ConnKey()
+        result = self._lib().bpf_get_first_key(fd, ctypes.byref(key), ctypes.sizeof(key))
+        while result == 0 and len(keys) <= 4 * self.settings.max_connections:
+            keys.append(ConnKey.from_buffer_copy(key))
+            result = self._lib().bpf_get_next_key(fd, ctypes.byref(key), ctypes.byref(following))
+            key = ConnKey.from_buffer_copy(following)
+        return keys

@@ -1,0 +1,333 @@
+"""
+Which instruction to probe.
+
+A probe on an instruction that the kernel emulates costs one trap; on any other the instruction is single-stepped out of line,
+which on a virtual machine costs over ten times more.  So: read the code, and take the first emulated instruction at which
+the arguments, or the result, provably stand where the program looks for them.  In doubt the slow, certain site is taken.
+
+Three ways to read a result, best first: an emulated jump behind the inner call; a return probe set where the stack pointer is still
+the entry's; every RET instruction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from agent.capture.elf import ElfFile, Function
+from agent.capture.plan import Count, Plan, Probe, Role, Site
+from agent.capture.x86 import Argument, StackSlot, Step, returns, walk
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Form:
+    """One exported function and where its caller puts the pointer to the count; 0: it returns the count."""
+
+    name: str
+    pointer_argument: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Way:
+    """One direction of a library."""
+
+    forms: tuple[_Form, ...]
+    entry: Role
+    leave: Role
+
+
+_WAYS = (
+    _Way(
+        forms=(_Form(name="SSL_read", pointer_argument=0), _Form(name="SSL_read_ex", pointer_argument=4)),
+        entry=Role.READ_ENTRY,
+        leave=Role.READ_RETURN,
+    ),
+    _Way(
+        forms=(
+            _Form(name="SSL_write", pointer_argument=0),
+            _Form(name="SSL_write_ex", pointer_argument=4),
+            _Form(name="SSL_write_ex2", pointer_argument=5),  # OpenSSL 3.3: SSL_write_ex with flags
+        ),
+        entry=Role.WRITE_ENTRY,
+        leave=Role.WRITE_RETURN,
+    ),
+)
+_CLOSERS = ("SSL_free", "SSL_shutdown")
+FUNCTIONS = (*(form.name for way in _WAYS for form in way.forms), *_CLOSERS)
+
+# SSL_write_ex → SSL_write_ex2 → the inner function: no build seen goes further.
+_MAX_TAIL_JUMPS = 3
+
+
+def plan(elf: ElfFile, *, uretprobe_safe: bool, cookies: bool = True) -> Plan:
+    """The best sites of a TLS library or a program that carries one; no sites where it defines no such function."""
+    functions = elf.functions(FUNCTIONS)
+    if elf.machine != "x64":
+        return _first_instructions(functions, uretprobe_safe=uretprobe_safe)
+    sites: list[Site] = []
+    missing: list[str] = []
+    for way in _WAYS:
+        present = [(form, functions[form.name]) for form in way.forms if form.name in functions]
+        own = [_function_sites(way, form, function, uretprobe_safe, cookies) for form, function in present]
+        if uretprobe_safe and not all(site.emulated for group in own for site in group):
+            inner = _inner_sites(elf, way, present, cookies)
+            if inner:
+                sites += inner
+                continue
+        for (form, _), group in zip(present, own, strict=True):
+            sites += group
+            if not group:
+                missing.append(f"{form.name}: its returns can't be found, and return probes are not safe here")
+    sites += [_entry(Role.CLOSE, functions[name], needs=1) for name in _CLOSERS if name in functions]
+    return Plan(sites=tuple(sites), missing=tuple(missing))
+
+
+def first_instruction_plan(elf: ElfFile) -> Plan:
+    """Every function's first instruction, entry and return: what other tools do.  The yardstick of the benchmark."""
+    return _first_instructions(elf.functions(FUNCTIONS), uretprobe_safe=True)
+
+
+def _first_instructions(functions: Mapping[str, Function], *, uretprobe_safe: bool) -> Plan:
+    sites: list[Site] = []
+    missing: list[str] = []
+    for way in _WAYS:
+        for form in way.forms:
+            function = functions.get(form.name)
+            if function is None:
+                continue
+            if not uretprobe_safe:
+                missing.append(f"{form.name}: return probes are not safe here")
+                continue
+            sites.append(_first(way.entry, Probe.UPROBE, function, form))
+            sites.append(_first(way.leave, Probe.URETPROBE, function, form))
+    sites += [_first(Role.CLOSE, Probe.UPROBE, functions[name]) for name in _CLOSERS if name in functions]
+    return Plan(sites=tuple(sites), missing=tuple(missing))
+
+
+def _first(role: Role, probe: Probe, function: Function, form: _Form | None = None) -> Site:
+    pointer = form.pointer_argument if form else 0
+    return Site(
+        function=function.name,
+        role=role,
+        probe=probe,
+        file_offset=function.file_offset,
+        emulated=False,
+        count=Count.POINTER if pointer else Count.RESULT,
+        pointer_argument=pointer or 4,
+        extended=bool(pointer),
+        instruction="first",
+    )
+
+
+# ------------------------------------------------------------------------------------------------- one exported function
+
+
+def _function_sites(way: _Way, form: _Form, function: Function, uretprobe_safe: bool, cookies: bool) -> list[Site]:
+    """Entry and return of one function by itself; empty where the return can't be read."""
+    leaves = _returns(way, form, function, uretprobe_safe, cookies)
+    if not leaves:
+        return []
+    return [_entry(way.entry, function, needs=2, form=form, cookies=cookies), *leaves]
+
+
+def _entry(role: Role, function: Function, *, needs: int, form: _Form | None = None, cookies: bool = True) -> Site:
+    """The first emulated instruction if the arguments still stand there, else the first one of all."""
+    wanted = form.pointer_argument if form else 0
+    for step in walk(function.code, function.address):
+        if not step.emulated:
+            continue
+        pointer = _register_argument(step, wanted) if wanted else 4
+        if step.arguments_intact(needs) and pointer and (cookies or pointer == 4):
+            return Site(
+                function=function.name,
+                role=role,
+                probe=Probe.UPROBE,
+                file_offset=_offset(function, step),
+                emulated=True,
+                count=Count.POINTER if wanted else Count.RESULT,
+                pointer_argument=pointer,
+                extended=bool(wanted),
+                instruction=step.mnemonic,
+            )
+        break  # every call passes the first jump; behind it only some do
+    return _first(role, Probe.UPROBE, function, form)
+
+
+def _register_argument(step: Step, wanted: int) -> int:
+    """4 or 5: the argument register that holds argument ``wanted`` now; 0 where neither does."""
+    return next((number for register, number in (("rcx", 4), ("r8", 5)) if step.holds(register, wanted)), 0)
+
+
+def _returns(way: _Way, form: _Form, function: Function, uretprobe_safe: bool, cookies: bool) -> list[Site]:
+    count = Count.POINTER if form.pointer_argument else Count.RESULT
+    if not form.pointer_argument and cookies:
+        behind = _behind_inner_call(way, function)
+        if behind:
+            return [behind]
+    if uretprobe_safe:
+        for step in walk(function.code, function.address):
+            if step.emulated and step.stack == 0:
+                return [
+                    _return_site(way, function, Probe.URETPROBE, _offset(function, step), True, count, step.mnemonic)
+                ]
+            if step.emulated or step.stack:
+                break
+        return [_return_site(way, function, Probe.URETPROBE, function.file_offset, False, count, "first")]
+    offsets = [at - function.address + function.file_offset for at in returns(function.code, function.address)]
+    return [_return_site(way, function, Probe.UPROBE, offset, False, count, "ret") for offset in offsets]
+
+
+def _return_site(
+    way: _Way, function: Function, probe: Probe, offset: int, emulated: bool, count: Count, instruction: str
+) -> Site:
+    return Site(
+        function=function.name,
+        role=way.leave,
+        probe=probe,
+        file_offset=offset,
+        emulated=emulated,
+        count=count,
+        extended=count == Count.POINTER,
+        instruction=instruction,
+    )
+
+
+def _behind_inner_call(way: _Way, function: Function) -> Site | None:
+    """
+    ``call inner; test %eax,%eax; jle …``: the jump, with the result in eax and the count in the frame.
+
+    Every success passes it, because nothing but the check of a negative size jumps over the call.
+    """
+    slot: StackSlot | None = None
+    before = ""
+    for step in walk(function.code, function.address):
+        if slot is not None:
+            if step.mnemonic == "test eax, eax":
+                before = step.mnemonic
+                continue
+            if not before or not step.emulated or not step.mnemonic.startswith("j"):
+                return None
+            return Site(
+                function=function.name,
+                role=way.leave,
+                probe=Probe.UPROBE,
+                file_offset=_offset(function, step),
+                emulated=True,
+                count=Count.STACK,
+                count_offset=slot.offset - step.stack,
+                instruction=step.mnemonic,
+            )
+        if step.mnemonic.startswith("call"):
+            slot = _count_slot(step)
+            if slot is None:
+                return None
+        elif step.mnemonic.startswith("j") and not _checks_size(before):
+            return None
+        before = step.mnemonic if slot is None else ""
+    return None
+
+
+def _count_slot(step: Step) -> StackSlot | None:
+    """Where an inner call puts the count, if it is one: the same connection, buffer and size, and a pointer into the frame."""
+    if not step.arguments_intact(3):
+        return None
+    for register in ("rcx", "r8"):
+        value = step.values.get(register)
+        if isinstance(value, StackSlot):
+            return value
+    return None
+
+
+def _checks_size(instruction: str) -> bool:
+    return instruction in ("test edx, edx", "test rdx, rdx")
+
+
+# ---------------------------------------------------------------------------------------- the inner function of several
+
+
+def _inner_sites(elf: ElfFile, way: _Way, present: Iterable[tuple[_Form, Function]], cookies: bool) -> list[Site]:
+    """
+    Entry and return of the internal function that all exported forms call (``ssl_read_internal``), if that begins cheaply.
+
+    There the count always goes through a pointer, so one pair of probes on one instruction serves all forms.
+    """
+    found = {_inner_of(elf, form, function) for form, function in present}
+    if len(found) != 1:
+        return []
+    inner = found.pop()
+    if inner is None or not (cookies or inner.pointer_argument == 4):
+        return []
+    function = elf.function_at(inner.address, name=inner.name)
+    if function is None:
+        return []
+    for step in walk(function.code, function.address):
+        if not step.emulated:
+            continue
+        if step.stack or not step.arguments_intact(2):
+            return []
+        if _register_argument(step, inner.pointer_argument) != inner.pointer_argument:
+            return []
+        offset = _offset(function, step)
+        entry = Site(
+            function=inner.name,
+            role=way.entry,
+            probe=Probe.UPROBE,
+            file_offset=offset,
+            emulated=True,
+            count=Count.POINTER,
+            pointer_argument=inner.pointer_argument,
+            extended=True,
+            instruction=step.mnemonic,
+        )
+        return [entry, _return_site(way, function, Probe.URETPROBE, offset, True, Count.POINTER, step.mnemonic)]
+    return []
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Inner:
+    name: str
+    address: int
+    pointer_argument: int
+
+
+def _inner_of(elf: ElfFile, form: _Form, function: Function) -> _Inner | None:
+    """The function that ``form`` hands its connection, buffer, size and count pointer to, on its only way to success."""
+    values = None
+    for _ in range(_MAX_TAIL_JUMPS):
+        before, jump = "", None
+        for step in walk(function.code, function.address, values):
+            if step.mnemonic.startswith("call"):
+                pointer = _pointer_argument(step, form)
+                if step.target is None or not pointer or not step.arguments_intact(3):
+                    return None
+                return _Inner(name=f"{_base_name(form)} (inner)", address=step.target, pointer_argument=pointer)
+            if step.mnemonic.startswith("jmp"):
+                jump = step
+            elif step.mnemonic.startswith("j") and not _checks_size(before):
+                return None
+            before = step.mnemonic
+        if jump is None or jump.target is None or jump.stack:
+            return None
+        following = elf.function_at(jump.target)
+        if following is None:
+            return None
+        function, values = following, jump.values
+    return None
+
+
+def _base_name(form: _Form) -> str:
+    return form.name.partition("_ex")[0]
+
+
+def _pointer_argument(step: Step, form: _Form) -> int:
+    """4 or 5: which argument of the inner call is the pointer to the count; 0 where none is."""
+    wanted = form.pointer_argument
+    for register, number in (("rcx", 4), ("r8", 5)):
+        value = step.values.get(register)
+        if value == Argument(number=wanted) if wanted else isinstance(value, StackSlot):
+            return number
+    return 0
+
+
+def _offset(function: Function, step: Step) -> int:
+    return step.address - function.address + function.file_offset
