@@ -109,8 +109,8 @@ class Capture:
     """Ring buffer between the kernel and the agent; when it is full, bytes are lost and counted."""
     poll_interval_ms: Annotated[int, Range(low=1, high=1000)] = 10
     """How often the ring buffer is drained.  Longer costs less and needs a larger ring."""
-    max_copy_bytes: Annotated[int, Size(low=256, high=64 * 1024)] = 16 * 1024
-    """Most that is copied of one TLS call; a TLS record holds 16 KiB.  The rest is counted as lost."""
+    max_copy_bytes: Annotated[int, Size(low=16 * 1024, high=4 * 1024**2)] = 256 * 1024
+    """Most that is copied of one TLS call, in records of 16 KiB.  The rest is counted as lost."""
     sites: Sites = Sites.BEST
     """best: instructions that the kernel emulates; first: each function's first instruction, slower, for comparison."""
     links: Links = Links.AUTO

@@ -57,7 +57,7 @@ def test_the_file_must_be_readable_text(tmp_path: Path) -> None:
         ('listen: ":' + "9" * 5000 + '"', "listen must be HOST:PORT"),
         ("attribution: {source: pod_list}", "attribution.pod_list must name a file"),
         ("attribution: {source: kubeconfig}", "attribution.kubeconfig must name a file"),
-        ("capture: {ring_bytes: 64KiB, max_copy_bytes: 64KiB}", "at least 4 times"),
+        ("capture: {ring_bytes: 512KiB}", "at least 4 times"),
         ("capture: {ring_bytes: 3MiB}", "power of two"),
         ("selection: {process_names: [a-name-longer-than-fifteen]}", "15 bytes"),
         ("selection: {exclude_process_names: [a-name-longer-than-fifteen]}", "15 bytes"),

@@ -1,0 +1,40 @@
+"""Readers of /proc texts, and a look at the machine that runs the test."""
+
+from __future__ import annotations
+
+import os
+
+from agent.config import loads
+from agent.doctor.facts import collect, effective_capabilities, mounted
+
+MOUNTS = """\
+proc /proc proc rw 0 0
+tmpfs /sys/fs/cgroup tmpfs ro 0 0
+cgroup2 /sys/fs/cgroup/unified cgroup2 rw 0 0
+cgroup /sys/fs/cgroup/memory cgroup rw,memory 0 0
+broken
+"""
+
+
+def test_effective_capabilities_are_read_from_their_bits() -> None:
+    """CapEff, and no other set."""
+    status = "Name:\tx\nCapPrm:\t000001ffffffffff\nCapEff:\t{:016x}\n"
+    assert effective_capabilities(status.format(0)) == frozenset()
+    assert effective_capabilities(status.format(1 << 39 | 1 << 19)) == {"BPF", "SYS_PTRACE"}
+    assert effective_capabilities(status.format((1 << 41) - 1)) == {"BPF", "PERFMON", "SYS_PTRACE", "SYS_ADMIN"}
+    assert effective_capabilities("") == frozenset()
+
+
+def test_mount_points_are_found_by_kind() -> None:
+    """cgroup is not cgroup2, and a broken line is skipped."""
+    assert mounted(MOUNTS, "cgroup2") == "/sys/fs/cgroup/unified"
+    assert mounted(MOUNTS, "cgroup") == "/sys/fs/cgroup/memory"
+    assert mounted(MOUNTS, "tracefs") == ""
+
+
+def test_this_machine_has_a_kernel() -> None:
+    """collect() needs no privileges: what can't be read is a fact too."""
+    facts = collect(loads("attribution: {source: host}"))
+    assert facts.kernel == os.uname().release
+    assert facts.api is None
+    assert 0 <= facts.readable <= facts.processes
