@@ -41,7 +41,10 @@ static __always_inline int entry(struct pt_regs *ctx, u32 direction)
     }
     call->ssl = PT_REGS_PARM1(ctx);
     call->buffer = PT_REGS_PARM2(ctx);
-    call->count_pointer = COOKIE_POINTER_IS_ARGUMENT_5(cookie) ? PT_REGS_PARM5(ctx) : PT_REGS_PARM4(ctx);
+    // Both are read, behind a barrier each: clang would else compute the register's address, which the verifier refuses.
+    u64 fourth = PT_REGS_PARM4(ctx), fifth = PT_REGS_PARM5(ctx);
+    asm volatile("" : "+r"(fourth), "+r"(fifth));
+    call->count_pointer = COOKIE_POINTER_IS_ARGUMENT_5(cookie) ? fifth : fourth;
     call->link = link;
     call->rival = 0;
     call->active = 1;
