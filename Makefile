@@ -18,6 +18,7 @@ test: setup ## everything, kernel tests included (needs root)
 	@./scripts/test
 
 demo: setup ## the main job, end to end, on this machine (needs root); ARGS=--json for machines
+	@./scripts/setup-demo
 	@.venv/bin/podtab demo $(ARGS)
 
 bench: setup ## measure: one JSON object on standard output, a table on standard error (needs root)
