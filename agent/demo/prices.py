@@ -44,7 +44,7 @@ PRICES: dict[str, Price] = {
     "gpt-5-mini-2025-08-07": _openai("0.25", "0.025", "2.00"),
     "text-embedding-3-small": Price(input=Decimal("0.02")),
     # https://docs.claude.com/en/docs/about-claude/pricing
-    "claude-sonnet-4-5-20250929": _anthropic("3.00", "15.00"),
+    "claude-sonnet-4-6": _anthropic("3.00", "15.00"),
     "claude-haiku-4-5-20251001": _anthropic("1.00", "5.00"),
     # https://ai.google.dev/gemini-api/docs/pricing, prompts up to 200,000 tokens
     "gemini-2.5-flash": _openai("0.30", "0.03", "2.50"),

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from decimal import Decimal
 
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
@@ -13,7 +14,7 @@ from agent.demo.agreement import COST, OUTCOME, TOKENS, WITHOUT_PRICE, WITHOUT_U
 from agent.demo.pods import Pod
 
 # Wide enough for the table where standard output is no terminal.
-WIDTH = 150
+WIDTH = 170
 
 
 def as_json(agreement: Agreement, pods: Sequence[Pod], elsewhere: dict[str, Decimal], seconds: float) -> str:
@@ -53,10 +54,10 @@ def _numbers(figures: Figures) -> dict[str, int | float]:
 
 def show(agreement: Agreement, pods: Sequence[Pod], elsewhere: dict[str, Decimal], console: Console) -> None:
     by_name = {pod.name: pod for pod in pods}
-    table = Table(title="Cost per pod, as podtab captured it", title_justify="left")
+    table = Table(title="Cost per pod, as podtab captured it", title_justify="left", box=SIMPLE)
     for heading in ("namespace", "pod", "workload", "team"):
-        table.add_column(heading)
-    headings = ("calls", "tokens in", "cached", "out", "cost USD", "the books say USD", "")
+        table.add_column(heading, overflow="fold")
+    headings = ("calls", "tokens in", "cached", "out", "cost USD", "books USD", "")
     for heading in headings:
         table.add_column(heading, justify="right")
     for result in agreement.pods:

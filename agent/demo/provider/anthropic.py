@@ -13,7 +13,6 @@ from agent.demo.books import Served, Tokens, cost_usd
 from agent.demo.provider.exchange import Answer, Draw, Request, dump, event
 
 SERVED_AS = {
-    "claude-sonnet-4-5": "claude-sonnet-4-5-20250929",
     "claude-haiku-4-5": "claude-haiku-4-5-20251001",
 }
 

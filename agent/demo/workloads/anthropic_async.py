@@ -19,7 +19,7 @@ async def messages(client: AsyncAnthropic) -> None:
 
 
 async def stream(client: AsyncAnthropic) -> None:
-    async with client.messages.stream(model="claude-sonnet-4-5", max_tokens=500, messages=ASK) as events:
+    async with client.messages.stream(model="claude-sonnet-4-6", max_tokens=500, messages=ASK) as events:
         async for _ in events.text_stream:
             pass
         tell(await events.get_final_message())

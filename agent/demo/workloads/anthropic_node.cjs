@@ -7,7 +7,7 @@ const tell = (message) => console.log(JSON.stringify({ model: message.model, usa
 
 const STEPS = {
   async messages() {
-    tell(await client.messages.create({ model: "claude-sonnet-4-5", max_tokens: 500, messages }));
+    tell(await client.messages.create({ model: "claude-sonnet-4-6", max_tokens: 500, messages }));
   },
   async stream() {
     const events = client.messages.stream({ model: "claude-haiku-4-5", max_tokens: 500, messages });

@@ -15,7 +15,7 @@ def tell(message: Any) -> None:
     print(json.dumps({"model": message.model, "usage": message.usage.model_dump()}), flush=True)
 
 
-def messages(model: str = "claude-sonnet-4-5") -> None:
+def messages(model: str = "claude-sonnet-4-6") -> None:
     tell(client.messages.create(model=model, max_tokens=500, messages=ASK))
 
 
