@@ -34,15 +34,16 @@ def test_lint_is_clean(helm: str) -> None:
     assert "[ERROR]" not in done.stdout
 
 
+# Every pair of settings stands in one of these.
 MATRIX = [
-    dict(zip(("security", "podMonitor", "dashboards", "rbac", "service"), choice, strict=True))
-    for choice in itertools.product(
-        ({"profile": "privileged"}, {"profile": "least"}),
-        ({"mode": "auto"}, {"mode": "always"}),
-        ({"enabled": True}, {"enabled": False}),
-        ({"create": True}, {"create": False}),
-        ({"enabled": True}, {"enabled": False}),
-    )
+    {
+        "security": {"profile": "least" if least else "privileged"},
+        "podMonitor": {"mode": "always" if monitor else "auto"},
+        "dashboards": {"enabled": least == monitor},
+        "rbac": {"create": rbac},
+        "service": {"enabled": rbac == least},
+    }
+    for least, monitor, rbac in itertools.product((False, True), repeat=3)
 ]
 
 
