@@ -1,0 +1,141 @@
+"""
+Content codings (RFC 9110, 8.4), undone as the bytes come: gzip, deflate, br, zstd, also several on top of each other.
+
+A cut stream is readable as far as it goes.  What comes out is bounded against decompression bombs.
+"""
+
+from __future__ import annotations
+
+import zlib
+from typing import Protocol
+
+import brotli
+import zstandard
+
+from agent.model import ProtocolError
+
+# Text compresses 3 to 10 times; a run of zeros 1,000 times.  Small bodies may do what they like.
+_MAX_RATIO = 200
+_RATIO_APPLIES_FROM_BYTES = 4 * 1024 * 1024
+_MAX_CODINGS = 4
+
+
+class Decoder(Protocol):
+    def decode(self, data: bytes) -> bytes: ...
+
+
+class _Zlib:
+    """gzip, with members one after the other, and deflate in both of its readings (zlib-wrapped and raw)."""
+
+    def __init__(self, window_bits: int) -> None:
+        self._window_bits = window_bits
+        self._inflate = zlib.decompressobj(window_bits)
+        self._seen = False
+
+    def decode(self, data: bytes) -> bytes:
+        out = []
+        while data:
+            try:
+                out.append(self._inflate.decompress(data))
+            except zlib.error:
+                if self._seen or self._window_bits != zlib.MAX_WBITS:
+                    raise
+                # "deflate" without the zlib wrapper: old servers.
+                self._window_bits = -zlib.MAX_WBITS
+                self._inflate = zlib.decompressobj(self._window_bits)
+                continue
+            self._seen = True
+            data = self._inflate.unused_data if self._inflate.eof and self._window_bits > zlib.MAX_WBITS else b""
+            if data:
+                self._inflate = zlib.decompressobj(self._window_bits)
+        return b"".join(out)
+
+
+class _Brotli:
+    def __init__(self) -> None:
+        self._decompressor = brotli.Decompressor()
+
+    def decode(self, data: bytes) -> bytes:
+        return bytes(self._decompressor.process(data))
+
+
+class _Zstd:
+    def __init__(self) -> None:
+        # RFC 8878, 3.1.1.1.2: decoders should support windows up to 8 MiB, and need no more.
+        self._context = zstandard.ZstdDecompressor(max_window_size=8 * 1024 * 1024)
+        self._decompress = self._context.decompressobj()
+
+    def decode(self, data: bytes) -> bytes:
+        out = []
+        while data:
+            out.append(self._decompress.decompress(data))
+            data = self._decompress.unused_data if self._decompress.eof else b""
+            if data:
+                self._decompress = self._context.decompressobj()
+        return b"".join(out)
+
+
+class _Bounded:
+    """Several codings, the last applied undone first."""
+
+    def __init__(self, decoders: list[Decoder]) -> None:
+        self._decoders = decoders
+        self._in_bytes = self._out_bytes = 0
+
+    def decode(self, data: bytes) -> bytes:
+        self._in_bytes += len(data)
+        try:
+            for decoder in self._decoders:
+                data = decoder.decode(data)
+        except (zlib.error, brotli.error, zstandard.ZstdError) as error:
+            raise ProtocolError(
+                f"content coding broken after {self._in_bytes} bytes ({type(error).__name__})"
+            ) from None
+        self._out_bytes += len(data)
+        if self._out_bytes > _RATIO_APPLIES_FROM_BYTES and self._out_bytes > _MAX_RATIO * self._in_bytes:
+            raise ProtocolError(f"{self._in_bytes} coded bytes became more than {self._out_bytes}")
+        return data
+
+
+class _Identity:
+    def decode(self, data: bytes) -> bytes:
+        return data
+
+
+def _one(coding: str) -> Decoder | None:
+    match coding:
+        case "gzip" | "x-gzip":
+            return _Zlib(zlib.MAX_WBITS | 16)
+        case "deflate":
+            return _Zlib(zlib.MAX_WBITS)
+        case "br":
+            return _Brotli()
+        case "zstd":
+            return _Zstd()
+        case _:
+            return None
+
+
+_MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
+
+
+def decoder_for(content_encoding: str, first_bytes: bytes) -> Decoder:
+    """
+    The decoder of a body.  Headers lie in both directions (recorders and proxies decode and forget), so gzip and zstd go by their
+    first bytes; br has none and is believed.
+    """
+    names = [name.strip().lower() for name in content_encoding.split(",") if name.strip()]
+    names = [name for name in names if name != "identity"][:_MAX_CODINGS]
+    magic = next((coding for start, coding in _MAGIC.items() if first_bytes.startswith(start)), "")
+    if not names or (names[-1] in ("gzip", "x-gzip", "zstd") and not magic):
+        names = [magic] if magic else []
+    elif magic and names[-1] not in (magic, f"x-{magic}"):
+        names = [magic]
+    elif (names[-1] in ("br", "deflate") and first_bytes.lstrip()[:1] in (b"{", b"[")) or first_bytes.startswith(
+        (b"data:", b"event:")
+    ):
+        # A JSON text is not a valid start of any br or deflate stream that a server would make for JSON.
+        names = []
+    decoders = [_one(name) for name in reversed(names)]
+    known = [decoder for decoder in decoders if decoder is not None]
+    return _Bounded(known) if known and len(known) == len(decoders) else _Identity()

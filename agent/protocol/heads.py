@@ -1,0 +1,76 @@
+"""HTTP/1 request and response heads (RFC 9112), tokenised by llhttp through httptools."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import httptools
+
+from agent.model import ProtocolError
+
+# Node accepts 16 KiB of headers, nginx 32, Tomcat 8; agents carry long baggage.  More is not a head.
+MAX_HEAD_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """One head; ``method`` and ``target`` of a request, ``status`` of a response."""
+
+    method: str = ""
+    target: str = ""
+    status: int = 0
+    http_version: str
+    headers: dict[str, str]
+
+
+class _Collector:
+    """Callbacks of one parse: keeps allowed headers only, the first value of each; transfer codings are joined."""
+
+    __slots__ = ("headers", "keep", "target")
+
+    def __init__(self, keep: frozenset[str]) -> None:
+        self.keep = keep
+        self.headers: dict[str, str] = {}
+        self.target = ""
+
+    def on_url(self, url: bytes) -> None:
+        self.target += url.decode("latin-1")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        key = name.decode("latin-1").lower()
+        if key not in self.keep:
+            return
+        if key not in self.headers:
+            self.headers[key] = value.decode("latin-1").strip()
+        elif key in ("transfer-encoding", "content-encoding"):
+            self.headers[key] += ", " + value.decode("latin-1").strip()
+
+
+def request_head(data: bytes, keep: frozenset[str]) -> Head:
+    """``data`` is a whole head, its empty line included."""
+    collector = _Collector(keep)
+    parser = httptools.HttpRequestParser(collector)
+    _feed(parser, data, "request")
+    return Head(
+        method=parser.get_method().decode("latin-1"),
+        target=collector.target,
+        http_version=parser.get_http_version(),
+        headers=collector.headers,
+    )
+
+
+def response_head(data: bytes, keep: frozenset[str]) -> Head:
+    """``data`` is a whole head, its empty line included."""
+    collector = _Collector(keep)
+    parser = httptools.HttpResponseParser(collector)
+    _feed(parser, data, "response")
+    return Head(status=parser.get_status_code(), http_version=parser.get_http_version(), headers=collector.headers)
+
+
+def _feed(parser: httptools.HttpRequestParser | httptools.HttpResponseParser, data: bytes, kind: str) -> None:
+    try:
+        parser.feed_data(data)
+    except httptools.HttpParserUpgrade:
+        pass  # the head is whole; what follows it is not HTTP/1
+    except httptools.HttpParserError as error:
+        raise ProtocolError(f"{kind} head of {len(data)} bytes: {type(error).__name__}") from None
