@@ -18,12 +18,15 @@ class Dialect(Protocol):
     api: ClassVar[str]
     """``openai/chat`` …: who invented the format and which of their APIs it is, never who speaks it today."""
 
+    arrays_are_streams: ClassVar[bool]
+    """A body that is one JSON array is a stream of its elements (Gemini)."""
+
     @staticmethod
     def accepts(request: RequestHead) -> bool:
         """Whether the head is a request of this API, by method and path alone.  Called in the order of ``DIALECTS``."""
         ...
 
-    def __init__(self, request: RequestHead) -> None: ...
+    def __init__(self, request: RequestHead, provider: str) -> None: ...
 
     def request_body(self, body: bytes, complete: bool) -> None:
         """The decoded request body, once; cut or with holes where ``complete`` is False (then read what certainly is there)."""
@@ -36,9 +39,6 @@ class Dialect(Protocol):
     def item(self, item: StreamItem) -> None:
         """One item of a streamed answer.  Called for every item, so look before parsing: most carry no figures."""
 
-    def item_lost(self) -> None:
-        """One or more items are missing here."""
-
-    def reading(self, *, complete: bool) -> Reading:
+    def reading(self, *, complete: bool, streaming: bool) -> Reading:
         """What was learned.  ``complete`` is False when the response was cut or lost bytes: then only a final usage seen is REPORTED."""
         ...

@@ -1,0 +1,162 @@
+"""A message body on its way to a dialect: content coding undone, kind found out by its first bytes, size bounded."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable
+
+from agent.model import ProtocolError, StreamItem
+from agent.protocol.content import Decoder, decoder_for
+from agent.protocol.json_array import JsonArrayParser
+from agent.protocol.sse import SseParser
+
+# Prompts with images: 8 MiB of base64 are a dozen photographs.
+MAX_REQUEST_BYTES = 8 * 1024 * 1024
+# Embeddings of a large batch, images as base64.
+MAX_DOCUMENT_BYTES = 32 * 1024 * 1024
+
+# What decides the coding and the kind: the longest magic is 4 bytes, the longest field name of an event stream 6 ("event:").
+_CODING_BYTES = 4
+_KIND_BYTES = 8
+_FIELDS = (b"data:", b"event:", b"id:", b"retry:", b":")
+
+
+class Kind(enum.Enum):
+    UNKNOWN = enum.auto()
+    DOCUMENT = enum.auto()
+    EVENTS = enum.auto()
+    ARRAY = enum.auto()
+
+
+class Collector:
+    """The beginning of a body, up to a limit, decoded at the end."""
+
+    __slots__ = ("_limit", "_parts", "cut", "size")
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._parts: list[bytes] = []
+        self.size = 0
+        self.cut = False
+
+    def add(self, data: bytes) -> None:
+        room = self._limit - self.size
+        if len(data) > room:
+            self.cut = True
+            data = data[:room]
+        if data:
+            self._parts.append(data)
+            self.size += len(data)
+
+    def take(self) -> bytes:
+        body = b"".join(self._parts)
+        self._parts = []
+        self.size = 0
+        return body
+
+
+def decoded(body: bytes, content_encoding: str) -> bytes:
+    """A whole body, its coding undone.  Raises ProtocolError."""
+    return decoder_for(content_encoding, body[:_CODING_BYTES]).decode(body)
+
+
+class ResponseBody:
+    """
+    A response body.  The content type is only asked where the first bytes leave it open: types lie.
+
+    ``receive`` gives the items that became complete; a document is in ``document`` at the end.
+    """
+
+    __slots__ = (
+        "_arrays_are_streams",
+        "_decoder",
+        "_encoding",
+        "_head",
+        "_parser",
+        "_raw",
+        "broken",
+        "document",
+        "kind",
+        "lost",
+    )
+
+    def __init__(self, content_encoding: str, *, arrays_are_streams: bool) -> None:
+        self._encoding = content_encoding
+        self._arrays_are_streams = arrays_are_streams
+        self._decoder: Decoder | None = None
+        self._raw = b""
+        self._head = b""
+        self._parser: SseParser | JsonArrayParser | None = None
+        self.kind = Kind.UNKNOWN
+        self.document = Collector(MAX_DOCUMENT_BYTES)
+        self.lost = False
+        self.broken = False
+        """The content coding made no sense from some point on."""
+
+    @property
+    def buffered_bytes(self) -> int:
+        return self.document.size + (self._parser.buffered_bytes if self._parser else 0)
+
+    def receive(self, data: bytes) -> Iterable[StreamItem]:
+        if self.broken:
+            return ()
+        if self._decoder is None:
+            self._raw += data
+            if len(self._raw) < _CODING_BYTES:
+                return ()
+            data, self._raw = self._raw, b""
+            self._decoder = decoder_for(self._encoding, data[:_KIND_BYTES])
+        return self._decode(data)
+
+    def _decode(self, data: bytes) -> Iterable[StreamItem]:
+        assert self._decoder is not None
+        try:
+            data = self._decoder.decode(data)
+        except ProtocolError:
+            # Bytes that were lost under a coding make the rest unreadable; what came before stands.
+            self.broken = True
+            return ()
+        if self.kind is Kind.UNKNOWN:
+            self._head += data
+            start = self._head.lstrip(b"\xef\xbb\xbf \r\n\t")
+            if len(start) < _KIND_BYTES:
+                return ()
+            data = self._decide(start)
+        if self._parser is not None:
+            return self._parser.receive(data)
+        self.document.add(data)
+        return ()
+
+    def _decide(self, start: bytes) -> bytes:
+        data, self._head = self._head, b""
+        if start.startswith(_FIELDS):
+            self.kind, self._parser = Kind.EVENTS, SseParser()
+        elif start.startswith(b"[") and self._arrays_are_streams:
+            self.kind, self._parser = Kind.ARRAY, JsonArrayParser()
+        else:
+            self.kind = Kind.DOCUMENT
+        return data
+
+    def gap(self) -> None:
+        """Bytes are missing here."""
+        self.lost = True
+        if self._decoder is not None and self._encoding:
+            self.broken = True
+        if self._parser is not None:
+            self._parser.gap()
+
+    def close(self) -> Iterable[StreamItem]:
+        """The body ended."""
+        items: list[StreamItem] = []
+        if self._decoder is None and self._raw and not self.broken:
+            self._decoder = decoder_for(self._encoding, self._raw)
+            items += self._decode(self._raw)
+        if self.kind is Kind.UNKNOWN:
+            data = self._decide(self._head.lstrip(b"\xef\xbb\xbf \r\n\t"))
+            if self._parser is not None:
+                items += self._parser.receive(data)
+            else:
+                self.document.add(data)
+        if self._parser is not None and not self.broken:
+            items += self._parser.close()
+        return items

@@ -1,0 +1,252 @@
+"""One connection end to end: bytes of both directions → exchanges, and the one verdict about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from agent.dialects.base import Dialect
+from agent.model import (
+    Body,
+    Call,
+    Chunk,
+    ConnId,
+    Direction,
+    EndOfMessage,
+    Gap,
+    HttpEvent,
+    Judgement,
+    Lost,
+    RequestHead,
+    ResponseHead,
+    Side,
+    Unsupported,
+    Verdict,
+)
+from agent.pipeline.exchange import Exchange
+from agent.protocol.headers import KEPT
+from agent.protocol.http1 import RequestReader, ResponseReader, looks_like_request, looks_like_response
+from agent.streams.lifecycle import READING, Happening, State, after
+from agent.streams.reassembly import Reassembler
+
+Seen = Call | Unsupported | Verdict
+
+# "OPTIONS " and a character of the target: enough to know a request line, also when it comes byte by byte.
+_ENOUGH_BYTES = 9
+_H2_PREFACE = b"PRI * HTTP/2.0"  # RFC 9113, 3.4
+# A connection that we joined in between: so much of the old exchange we wait out before we give it up.
+MAX_UNJUDGED_BYTES = 256 * 1024
+# An unknown host may be a gateway that is asked for its health or its models first.
+MAX_UNKNOWN_REQUESTS = 4
+MAX_UNKNOWN_BYTES = 64 * 1024
+
+
+class Connection:
+    """Created on its first chunk.  Parsers come with the first bytes that need them, so that idle connections are small."""
+
+    __slots__ = (
+        "_dialects",
+        "_doubt",
+        "_exchanges",
+        "_first",
+        "_provider_of",
+        "_received",
+        "_requests",
+        "_responses",
+        "_sent",
+        "_unjudged_bytes",
+        "_unknown_requests",
+        "cgroup_id",
+        "conn",
+        "last_at_ns",
+        "state",
+    )
+
+    def __init__(
+        self, conn: ConnId, dialects: Sequence[type[Dialect]], provider_of: Callable[[RequestHead], str]
+    ) -> None:
+        self.conn = conn
+        self.state = State.UNJUDGED
+        self.cgroup_id = 0
+        self.last_at_ns = 0
+        self._dialects = dialects
+        self._provider_of = provider_of
+        self._sent = Reassembler(Direction.SENT)
+        self._received = Reassembler(Direction.RECEIVED)
+        self._requests: RequestReader | None = None
+        self._responses: ResponseReader | None = None
+        self._exchanges: dict[int, Exchange] = {}
+        self._first = b""
+        self._unjudged_bytes = 0
+        self._unknown_requests = 0
+        self._doubt = False
+        """Bytes were lost since the last request: which answer belongs to which request is no longer certain."""
+
+    @property
+    def buffered_bytes(self) -> int:
+        held = self._requests.buffered_bytes if self._requests else 0
+        held += self._responses.buffered_bytes if self._responses else 0
+        return held + sum(exchange.buffered_bytes for exchange in self._exchanges.values())
+
+    def receive(self, chunk: Chunk) -> Iterator[Seen]:
+        """Raises ProtocolError, or whatever bug we have: the caller quarantines."""
+        self.last_at_ns = chunk.last_at_ns
+        if self.state not in READING:
+            return
+        if chunk.cgroup_id:
+            self.cgroup_id = chunk.cgroup_id
+        stream = self._sent if chunk.direction is Direction.SENT else self._received
+        for piece in stream.receive(chunk):
+            if isinstance(piece, Gap):
+                yield from self._gap(piece)
+            elif piece.direction is Direction.SENT:
+                yield from self._on_sent(piece.data, piece.at_ns)
+            else:
+                yield from self._on_received(piece.data, piece.at_ns, piece.last_at_ns)
+            if self.state not in READING:
+                return
+
+    def close(self, at_ns: int) -> Iterator[Seen]:
+        """The connection ended: what was under way is finished as far as it came."""
+        if self.state in READING and self._responses is not None:
+            for event in self._responses.close():
+                yield from self._on_event(event, at_ns, at_ns)
+        yield from self.give_up(at_ns)
+        self.state = after(self.state, Happening.ENDED)
+
+    def give_up(self, at_ns: int) -> Iterator[Seen]:
+        """Finish every exchange under way as cut."""
+        exchanges, self._exchanges = self._exchanges, {}
+        for exchange in exchanges.values():
+            seen = exchange.finish(self.conn, self.cgroup_id, at_ns, complete=False)
+            if seen is not None:
+                yield seen
+
+    def fail(self) -> None:
+        """Stop reading; its bytes cost nothing from here on."""
+        self.state = after(self.state, Happening.FAILED)
+        self._requests = self._responses = None
+        self._exchanges = {}
+        self._first = b""
+
+    # ------------------------------------------------------------------------------------------------------- directions
+
+    def _on_sent(self, data: bytes, at_ns: int) -> Iterator[Seen]:
+        if self._requests is None:
+            data = self._first + data
+            if not looks_like_request(data):
+                self._first = b""
+                if len(data) < _ENOUGH_BYTES:
+                    self._first = data
+                elif data.startswith(_H2_PREFACE):
+                    yield self._refuse("http2")
+                else:
+                    yield from self._wait(len(data), "not_http")
+                return
+            self._first = b""
+            self._requests, self._responses = RequestReader(KEPT), ResponseReader(KEPT)
+        for event in self._requests.receive(data):
+            yield from self._on_event(event, at_ns, at_ns)
+            if self.state not in READING:
+                return
+        if self._requests is not None and self._requests.opaque:
+            yield self._refuse("upgraded")
+
+    def _on_received(self, data: bytes, at_ns: int, last_at_ns: int) -> Iterator[Seen]:
+        if self._responses is None:
+            if looks_like_request(data):
+                yield self._refuse("server_side")
+            elif not looks_like_response(data):
+                # A request line that comes byte by byte is a hostile client's; waiting it out costs little.
+                yield from self._wait(len(data), "not_http")
+            return
+        for event in self._responses.receive(data):
+            yield from self._on_event(event, at_ns, last_at_ns)
+
+    def _gap(self, gap: Gap) -> Iterator[Seen]:
+        self._doubt = True
+        self._first = b""
+        reader = self._requests if gap.direction is Direction.SENT else self._responses
+        if reader is None:
+            yield from self._wait(gap.size, "not_http")
+            return
+        for event in reader.gap(gap.size):
+            yield from self._on_event(event, gap.at_ns, gap.at_ns)
+
+    # ----------------------------------------------------------------------------------------------------------- events
+
+    def _on_event(self, event: HttpEvent, at_ns: int, last_at_ns: int) -> Iterator[Seen]:
+        if isinstance(event, Body):
+            exchange = self._exchanges.get(event.stream_id)
+            if exchange is None:
+                return
+            if event.side is Side.REQUEST:
+                exchange.request_body(event.data)
+            else:
+                exchange.response_body(event.data, at_ns)
+                if exchange.provider == "unknown":
+                    yield from self._bound_unknown(exchange)
+        elif isinstance(event, RequestHead):
+            yield from self._on_request(event, at_ns)
+        elif isinstance(event, ResponseHead):
+            exchange = self._exchanges.get(event.stream_id)
+            if exchange is not None:
+                exchange.response_head(event, at_ns)
+        elif isinstance(event, EndOfMessage):
+            exchange = self._exchanges.get(event.stream_id)
+            if exchange is None:
+                return
+            if event.side is Side.REQUEST:
+                exchange.request_end(event.complete)
+                return
+            del self._exchanges[event.stream_id]
+            seen = exchange.finish(self.conn, self.cgroup_id, last_at_ns, event.complete)
+            if seen is not None:
+                yield seen
+        elif isinstance(event, Lost):
+            exchange = self._exchanges.get(event.stream_id)
+            if exchange is not None:
+                lose = exchange.request_lost if event.side is Side.REQUEST else exchange.response_lost
+                lose(event.size)
+
+    def _on_request(self, head: RequestHead, at_ns: int) -> Iterator[Seen]:
+        if self._doubt:
+            # Clients wait for an answer before they ask again, so what was under way is over, seen or not.
+            self._doubt = False
+            yield from self.give_up(at_ns)
+            self._responses = ResponseReader(KEPT)
+        assert self._responses is not None
+        self._responses.expect(head.stream_id, head.method)
+        provider = self._provider_of(head)
+        dialect = next((dialect for dialect in self._dialects if dialect.accepts(head)), None)
+        if self.state is State.UNJUDGED:
+            if provider != "unknown" or dialect is not None:
+                yield self._accept("known_host" if provider != "unknown" else "known_path")
+            else:
+                self._unknown_requests += 1
+                if self._unknown_requests > MAX_UNKNOWN_REQUESTS:
+                    yield self._refuse("unknown_api")
+                    return
+        self._exchanges[head.stream_id] = Exchange(head, dialect=dialect, provider=provider, at_ns=at_ns)
+
+    # ---------------------------------------------------------------------------------------------------------- verdict
+
+    def _wait(self, size: int, reason: str) -> Iterator[Seen]:
+        """Bytes that can't be told yet: perhaps we joined in the middle of an exchange."""
+        self._unjudged_bytes += size
+        if self._unjudged_bytes > MAX_UNJUDGED_BYTES:
+            yield self._refuse(reason)
+
+    def _bound_unknown(self, exchange: Exchange) -> Iterator[Seen]:
+        if self.state is State.UNJUDGED and exchange.seen_bytes > MAX_UNKNOWN_BYTES:
+            yield self._refuse("unknown_api")
+
+    def _accept(self, reason: str) -> Verdict:
+        self.state = after(self.state, Happening.ACCEPTED)
+        return Verdict(conn=self.conn, judgement=Judgement.WATCH, reason=reason)
+
+    def _refuse(self, reason: str) -> Verdict:
+        self.state = after(self.state, Happening.REFUSED)
+        self._requests = self._responses = None
+        self._exchanges = {}
+        self._first = b""
+        return Verdict(conn=self.conn, judgement=Judgement.IGNORE, reason=reason)

@@ -1,0 +1,189 @@
+"""One request and its answer, from heads to a Call."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from agent.dialects.base import Dialect
+from agent.model import (
+    Call,
+    ConnId,
+    Evidence,
+    Outcome,
+    ProtocolError,
+    Reading,
+    RequestHead,
+    ResponseHead,
+    Unsupported,
+)
+from agent.pipeline.body import MAX_REQUEST_BYTES, Collector, Kind, ResponseBody, decoded
+
+_REQUEST_IDS = (
+    "x-request-id",
+    "request-id",
+    "apim-request-id",
+    "x-amzn-requestid",
+    "mistral-correlation-id",
+    "x-debug-trace-id",
+    "x-generation-id",
+    "x-ds-trace-id",
+    "x-litellm-call-id",
+)
+
+
+class Exchange:
+    """Collects one exchange.  Without a dialect bodies are counted and not kept."""
+
+    __slots__ = (
+        "_body",
+        "_dialect",
+        "_request",
+        "_request_body",
+        "_request_done",
+        "_response",
+        "first_byte_at_ns",
+        "first_token_at_ns",
+        "lost_bytes",
+        "provider",
+        "seen_bytes",
+        "started_at_ns",
+        "stream_id",
+    )
+
+    def __init__(self, request: RequestHead, *, dialect: type[Dialect] | None, provider: str, at_ns: int) -> None:
+        self.stream_id = request.stream_id
+        self.provider = provider
+        self.started_at_ns = at_ns
+        self.first_byte_at_ns = 0
+        self.first_token_at_ns = 0
+        self.lost_bytes = 0
+        self.seen_bytes = 0
+        self._request = request
+        self._dialect = dialect(request, provider) if dialect else None
+        self._request_body = Collector(MAX_REQUEST_BYTES) if dialect else None
+        self._request_done = False
+        self._response: ResponseHead | None = None
+        self._body: ResponseBody | None = None
+
+    @property
+    def buffered_bytes(self) -> int:
+        return (self._request_body.size if self._request_body else 0) + (self._body.buffered_bytes if self._body else 0)
+
+    def request_body(self, data: bytes) -> None:
+        self.seen_bytes += len(data)
+        if self._request_body is not None:
+            self._request_body.add(data)
+
+    def request_lost(self, size: int) -> None:
+        self.lost_bytes += size
+        if self._request_body is not None:
+            self._request_body.cut = True
+
+    def request_end(self, complete: bool) -> None:
+        if self._request_done:
+            return
+        self._request_done = True
+        if self._dialect is None or self._request_body is None:
+            return
+        complete = complete and not self._request_body.cut
+        try:
+            body = decoded(self._request_body.take(), self._request.headers.get("content-encoding", ""))
+        except ProtocolError:
+            body, complete = b"", False
+        self._dialect.request_body(body, complete)
+
+    def response_head(self, head: ResponseHead, at_ns: int) -> None:
+        self._response = head
+        self.first_byte_at_ns = at_ns
+        if self._dialect is not None:
+            self._dialect.response_head(head)
+            self._body = ResponseBody(
+                head.headers.get("content-encoding", ""), arrays_are_streams=self._dialect.arrays_are_streams
+            )
+
+    def response_body(self, data: bytes, at_ns: int) -> None:
+        self.seen_bytes += len(data)
+        if self._body is None or self._dialect is None:
+            return
+        item = self._dialect.item
+        for streamed in self._body.receive(data):
+            if not self.first_token_at_ns:
+                self.first_token_at_ns = at_ns
+            item(streamed)
+
+    def response_lost(self, size: int) -> None:
+        self.lost_bytes += size
+        if self._body is not None:
+            self._body.gap()
+
+    def finish(self, conn: ConnId, cgroup_id: int, at_ns: int, complete: bool) -> Call | Unsupported | None:
+        """What came of it; None for an exchange that is nobody's business."""
+        status = self._response.status if self._response else 0
+        if self._dialect is None:
+            if self.provider == "unknown":
+                return None
+            return Unsupported(
+                conn=conn,
+                stream_id=self.stream_id,
+                cgroup_id=cgroup_id,
+                provider=self.provider,
+                host=self._request.host,
+                path=self._request.path,
+                status=status,
+                reason="unknown_api",
+            )
+        reading = self._read(self._dialect, complete, at_ns)
+        headers = self._response.headers if self._response else {}
+        return Call(
+            conn=conn,
+            stream_id=self.stream_id,
+            cgroup_id=cgroup_id,
+            provider=self.provider,
+            api=self._dialect.api,
+            host=self._request.host,
+            status=status,
+            outcome=_outcome(status, reading, complete),
+            request_id=next((headers[name] for name in _REQUEST_IDS if name in headers), ""),
+            retry_count=_small_number(self._request.headers.get("x-stainless-retry-count", "")),
+            started_at_ns=self.started_at_ns,
+            first_byte_at_ns=self.first_byte_at_ns,
+            first_token_at_ns=self.first_token_at_ns,
+            ended_at_ns=at_ns,
+            lost_bytes=self.lost_bytes,
+            reading=reading,
+        )
+
+    def _read(self, dialect: Dialect, complete: bool, at_ns: int) -> Reading:
+        self.request_end(complete=False)  # an answer can come before the request is all sent
+        body = self._body
+        streaming = False
+        if body is not None:
+            for streamed in body.close():
+                self.first_token_at_ns = self.first_token_at_ns or at_ns
+                dialect.item(streamed)
+            streaming = body.kind in (Kind.EVENTS, Kind.ARRAY)
+            complete = complete and not (body.lost or body.broken or body.document.cut)
+            if not streaming:
+                dialect.document(body.document.take(), complete)
+        reading = dialect.reading(complete=complete, streaming=streaming)
+        if self._response is None and reading.evidence is Evidence.NOT_APPLICABLE:
+            # The request went out and no answer was seen: what it cost is not known, which is not "nothing".
+            return replace(reading, evidence=Evidence.ABSENT)
+        return reading
+
+
+def _outcome(status: int, reading: Reading, complete: bool) -> Outcome:
+    if status == 429:
+        return Outcome.RATE_LIMITED
+    if status >= 500:
+        return Outcome.SERVER_ERROR
+    if status >= 400:
+        return Outcome.CLIENT_ERROR
+    if reading.error:
+        return Outcome.RATE_LIMITED if "rate_limit" in reading.error else Outcome.SERVER_ERROR
+    return Outcome.OK if complete and status else Outcome.CUT
+
+
+def _small_number(text: str) -> int:
+    """A header that counts retries; anything else is 0."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 4 else 0

@@ -1,0 +1,135 @@
+"""
+All connections of a node: chunks in, priced calls and verdicts out.
+
+The only place of the core that catches a failure: a connection that can't be read, or that meets a bug of ours, is quarantined
+and costs only itself.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+
+from agent.dialects.base import Dialect
+from agent.model import (
+    Call,
+    Chunk,
+    Closed,
+    ConnId,
+    Cost,
+    PricedCall,
+    ProtocolError,
+    Quarantined,
+    RequestHead,
+    Unpriced,
+    Unsupported,
+    Verdict,
+)
+from agent.pipeline.connection import Connection, Seen
+from agent.streams.lifecycle import READING
+
+Output = PricedCall | Unsupported | Verdict | Quarantined
+
+# Deep research and batch-like calls are silent for half an hour; after this a connection is taken for dead.
+IDLE_NS = 3600 * 10**9
+# Memory is added up after this many bytes have come, not for every chunk.
+_ACCOUNT_EVERY_BYTES = 1024 * 1024
+
+
+class Pipeline:
+    """
+    ``receive`` and ``tick`` are everything.  Time comes in with the events.
+
+    ``provider_of`` names the provider of a request by its host, ``unknown`` where it is not known.
+    """
+
+    def __init__(
+        self,
+        *,
+        dialects: Sequence[type[Dialect]],
+        provider_of: Callable[[RequestHead], str],
+        price: Callable[[Call], Cost | Unpriced],
+        max_connections: int = 20_000,
+        max_buffered_bytes: int = 128 * 1024 * 1024,
+    ) -> None:
+        self._dialects = tuple(dialects)
+        self._provider_of = provider_of
+        self._price = price
+        self._max_connections = max_connections
+        self._max_buffered_bytes = max_buffered_bytes
+        self._connections: OrderedDict[ConnId, Connection] = OrderedDict()
+        self._unaccounted_bytes = 0
+
+    @property
+    def open_connections(self) -> int:
+        return len(self._connections)
+
+    def receive(self, event: Chunk | Closed) -> Iterator[Output]:
+        connection = self._connections.get(event.conn)
+        if isinstance(event, Closed):
+            if connection is not None:
+                del self._connections[event.conn]
+                yield from self._guarded(connection, connection.close(event.at_ns))
+            return
+        if connection is None:
+            connection = Connection(event.conn, self._dialects, self._provider_of)
+            self._connections[event.conn] = connection
+            if len(self._connections) > self._max_connections:
+                yield from self._drop_oldest()
+        else:
+            self._connections.move_to_end(event.conn)
+        yield from self._guarded(connection, connection.receive(event))
+        self._unaccounted_bytes += len(event.data)
+        if self._unaccounted_bytes > _ACCOUNT_EVERY_BYTES:
+            self._unaccounted_bytes = 0
+            yield from self._bound_memory()
+
+    def tick(self, at_ns: int) -> Iterator[Output]:
+        """Give up what has been silent for too long.  Call it every few seconds."""
+        while self._connections:
+            connection = next(iter(self._connections.values()))
+            if at_ns - connection.last_at_ns < IDLE_NS:
+                return
+            del self._connections[connection.conn]
+            yield from self._guarded(connection, connection.close(at_ns))
+
+    def _drop_oldest(self) -> Iterator[Output]:
+        _, connection = self._connections.popitem(last=False)
+        if connection.state in READING:
+            yield from self._guarded(connection, connection.close(connection.last_at_ns))
+            yield Quarantined(conn=connection.conn, reason="too_many", detail=f"{self._max_connections} connections")
+
+    def _bound_memory(self) -> Iterator[Output]:
+        """Over the budget the largest connections pay first."""
+        sizes = {connection: connection.buffered_bytes for connection in self._connections.values()}
+        total = sum(sizes.values())
+        while total > self._max_buffered_bytes:
+            largest = max(sizes, key=lambda connection: sizes[connection])
+            total -= sizes.pop(largest)
+            yield from self._quarantine(
+                largest, "memory", f"{self._max_buffered_bytes} bytes waiting in all connections"
+            )
+
+    def _guarded(self, connection: Connection, seen: Iterator[Seen]) -> Iterator[Output]:
+        try:
+            for one in seen:
+                yield self._priced(one)
+        except ProtocolError as error:
+            yield from self._quarantine(connection, "protocol_error", str(error))
+        except Exception as error:  # noqa: BLE001
+            # A bug of ours.  One connection pays for it; the node keeps its other ones.  The message is not shown: it can
+            # quote what it was given.
+            yield from self._quarantine(connection, "bug", type(error).__name__)
+
+    def _quarantine(self, connection: Connection, reason: str, detail: str) -> Iterator[Output]:
+        # What is under way is told as cut before the state goes; if that fails too, the quarantine still stands.
+        try:
+            for one in list(connection.give_up(connection.last_at_ns)):
+                yield self._priced(one)
+        except Exception as error:  # noqa: BLE001 - as above
+            detail += f"; {type(error).__name__} while finishing"
+        connection.fail()
+        yield Quarantined(conn=connection.conn, reason=reason, detail=detail)
+
+    def _priced(self, one: Seen) -> Output:
+        return PricedCall(call=one, cost=self._price(one)) if isinstance(one, Call) else one
