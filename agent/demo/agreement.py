@@ -127,7 +127,7 @@ def _difference(pod: str, name: str, left: Figures, right: Figures) -> Differenc
     elif name == COST and not left.get(name) and not right.get(name) and (left or right):
         # Nothing priced on one side, and a sum of nothing on the other.
         return None
-    served, captured = (str(side[name]) if name in side else "absent" for side in (left, right))
+    served, captured = (f"{side[name].normalize():f}" if name in side else "absent" for side in (left, right))
     return Difference(pod=pod, figure=name, served=served, captured=captured)
 
 
