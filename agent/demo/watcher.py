@@ -48,13 +48,14 @@ class Watcher:
         if self.process.poll() is not None:
             raise PodtabError(f"the agent ended with exit code {self.process.returncode}: {_last_line(self.log)}")
 
-    def stop(self) -> None:
-        """As an operator does: SIGTERM, and patience."""
+    def stop(self) -> int:
+        """As an operator does: SIGTERM, and patience.  Returns the exit code."""
         self.process.terminate()
         try:
-            self.process.wait(timeout=STOP_SECONDS)
+            return self.process.wait(timeout=STOP_SECONDS)
         except subprocess.TimeoutExpired:
             self.process.kill()
+            return self.process.wait()
 
 
 def start(box: Sandbox, pods: Sequence[Pod]) -> Watcher:

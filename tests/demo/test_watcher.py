@@ -54,5 +54,4 @@ def test_a_living_agent_is_scraped_and_stopped(tmp_path: Path, port: int) -> Non
         watcher = Watcher(process=process, port=port, log=tmp_path / "agent.log")
         assert watcher.metrics() == "podtab_up 1\n"
         assert watcher.url.endswith(f":{port}/metrics")
-        watcher.stop()
-        assert process.returncode == -15
+        assert watcher.stop() == -15
