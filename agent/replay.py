@@ -1,0 +1,259 @@
+"""
+Everything after capture, from a file, without root: a tape, or recorded exchanges.
+
+An exchanges file has one JSON object a line (``request`` and ``response`` with headers and ``body_b64``).  Each exchange
+becomes the bytes of an HTTP/1.1 connection, with framing computed anew, and goes through the whole core.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import gzip
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import BinaryIO, cast
+from urllib.parse import urlsplit
+
+import orjson
+
+from agent.dialects import DIALECTS
+from agent.dialects.providers import Providers
+from agent.model import (
+    Call,
+    Chunk,
+    Closed,
+    ConnId,
+    Cost,
+    Direction,
+    Judgement,
+    PodtabError,
+    PricedCall,
+    Quarantined,
+    Unpriced,
+    Unsupported,
+    Verdict,
+)
+from agent.pipeline.pipeline import Output, Pipeline
+
+# One recorded exchange; the longest have a megabyte of images in them.
+_MAX_LINE_BYTES = 64 * 1024 * 1024
+_FRAMING = frozenset({"content-length", "content-encoding", "transfer-encoding", "connection"})
+# Where recordings have no times: a second an exchange, so that order shows.
+_SECOND_NS = 10**9
+_EPOCH_NS = 1_764_000_000 * _SECOND_NS
+
+
+class ReplayError(PodtabError):
+    """The file can't be replayed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Framing:
+    """How exchanges are put on the wire.  Tests vary it: nothing of it may change what comes out."""
+
+    coding: Callable[[bytes], tuple[str, bytes]] | None = None
+    """From a decoded body to its content coding's name and the coded body; None leaves it as recorded."""
+    chunk_sizes: Callable[[int], list[int]] | None = None
+    """From a body's size to the sizes of its HTTP chunks; None means content-length."""
+    cuts: Callable[[int], list[int]] | None = None
+    """From the size of one direction to the sizes of the reads and writes it came in; None means 16 KiB each."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What became of one exchange of the file."""
+
+    id: str
+    output: PricedCall | Unsupported | Quarantined | Verdict
+
+
+def replay(path: Path, price: Callable[[Call], Cost | Unpriced], framing: Framing | None = None) -> Iterator[Result]:
+    """One result or more for each exchange of the file, in its order."""
+    with _opened(path) as file:
+        for number, line in enumerate(_lines(path, file), 1):
+            if number == 1 and not line.lstrip().startswith(b"{"):
+                raise ReplayError(f"{path}: neither a tape nor an exchanges file: it does not begin with a JSON object")
+            if line.strip():
+                yield from _replay_line(path, number, line, price, framing or Framing())
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        with path.open("rb") as file:
+            magic = file.read(2)
+        return cast(BinaryIO, gzip.open(path, "rb")) if magic == b"\x1f\x8b" else path.open("rb")
+    except OSError as error:
+        raise ReplayError(f"{path}: can't be read: {error.strerror}") from None
+
+
+def _lines(path: Path, file: BinaryIO) -> Iterator[bytes]:
+    number = 0
+    while True:
+        number += 1
+        try:
+            line = file.readline(_MAX_LINE_BYTES)
+        except (OSError, EOFError, zlib.error):
+            raise ReplayError(f"{path}: the file is cut or damaged after line {number - 1}; fetch it again") from None
+        if not line:
+            return
+        yield line
+
+
+def _replay_line(
+    path: Path, number: int, line: bytes, price: Callable[[Call], Cost | Unpriced], framing: Framing
+) -> Iterator[Result]:
+    try:
+        exchange = orjson.loads(line)
+        name = str(exchange["id"])
+        sent, received = request_bytes(exchange["request"], framing), response_bytes(exchange["response"], framing)
+    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError, binascii.Error) as error:
+        raise ReplayError(f"{path}, line {number}: not a recorded exchange ({type(error).__name__})") from None
+    pipeline = Pipeline(dialects=DIALECTS, provider_of=Providers().provider_of, price=price)
+    conn = ConnId(pid=1, pointer=number, born_ns=number)
+    at_ns = _EPOCH_NS + number * _SECOND_NS
+    told = False
+    verdict: Verdict | None = None
+    for event in _events(conn, sent, received, at_ns, framing):
+        for output in pipeline.receive(event):
+            if isinstance(output, Verdict):
+                verdict = output
+                continue
+            told = True
+            yield Result(id=name, output=output)
+    if not told:
+        # Judged not ours, or one question to a host that may yet turn out to be ours.
+        undecided = Verdict(conn=conn, judgement=Judgement.IGNORE, reason="unknown_api")
+        yield Result(id=name, output=verdict or undecided)
+
+
+def _events(conn: ConnId, sent: bytes, received: bytes, at_ns: int, framing: Framing) -> Iterator[Chunk | Closed]:
+    for direction, data in ((Direction.SENT, sent), (Direction.RECEIVED, received)):
+        position = 0
+        sizes = framing.cuts(len(data)) if framing.cuts else [16384] * (len(data) // 16384 + 1)
+        for size in sizes:
+            part = data[position : position + size]
+            if part:
+                yield Chunk(
+                    conn=conn,
+                    direction=direction,
+                    position=position,
+                    data=part,
+                    at_ns=at_ns,
+                    last_at_ns=at_ns,
+                    cgroup_id=0,
+                )
+            position += len(part)
+            at_ns += 1000
+    yield Closed(conn=conn, at_ns=at_ns)
+
+
+def request_bytes(request: Mapping[str, object], framing: Framing) -> bytes:
+    """A recorded request as HTTP/1.1."""
+    url = urlsplit(str(request["url"]))
+    target = (url.path or "/") + (f"?{url.query}" if url.query else "")
+    return _message(
+        f"{request['method']} {target} HTTP/1.1",
+        request,
+        framing,
+        extra=[("host", url.netloc)],
+        dropped=frozenset({"host"}),
+    )
+
+
+def response_bytes(response: Mapping[str, object], framing: Framing) -> bytes:
+    """A recorded response as HTTP/1.1."""
+    return _message(f"HTTP/1.1 {response['status']} Recorded", response, framing, extra=[], dropped=frozenset())
+
+
+def _message(
+    start: str,
+    message: Mapping[str, object],
+    framing: Framing,
+    *,
+    extra: list[tuple[str, str]],
+    dropped: frozenset[str],
+) -> bytes:
+    body = base64.b64decode(str(message["body_b64"]), validate=True)
+    headers = [(str(name), str(value)) for name, value in message["headers"]]  # type: ignore[attr-defined]
+    headers = [(name, value) for name, value in headers if name.lower() not in _FRAMING | dropped] + extra
+    # Recorded framing need not fit the body: the coding goes by the first bytes.
+    coding = "gzip" if body.startswith(b"\x1f\x8b") else ""
+    if framing.coding is not None and body:
+        coding, body = framing.coding(gzip.decompress(body) if coding else body)
+    if coding:
+        headers.append(("content-encoding", coding))
+    if framing.chunk_sizes is not None and start.startswith("HTTP/"):
+        headers.append(("transfer-encoding", "chunked"))
+        body = _chunked(body, framing.chunk_sizes(len(body)))
+    else:
+        headers.append(("content-length", str(len(body))))
+    head = "".join(f"{name}: {value}\r\n" for name, value in headers if "\n" not in value and "\r" not in value)
+    return f"{start}\r\n{head}\r\n".encode("utf-8", "replace") + body
+
+
+def _chunked(body: bytes, sizes: list[int]) -> bytes:
+    parts, at = [], 0
+    for size in sizes:
+        part = body[at : at + size]
+        if part:
+            parts.append(b"%x\r\n%s\r\n" % (len(part), part))
+        at += len(part)
+    return b"".join(parts) + b"0\r\n\r\n"
+
+
+def to_json(result: Result) -> bytes:
+    """One line for machines; field names are those of OpenTelemetry and of recorded ``expected`` values."""
+    output = result.output
+    line: dict[str, object] = {"id": result.id}
+    if isinstance(output, PricedCall):
+        line |= _call_fields(output)
+    elif isinstance(output, Unsupported):
+        line |= {"unsupported": output.reason, "provider": output.provider, "status": output.status}
+    elif isinstance(output, Quarantined):
+        line |= {"quarantined": output.reason, "detail": output.detail}
+    else:
+        line |= {"unsupported": output.reason}
+    return orjson.dumps(line)
+
+
+def _call_fields(priced: PricedCall) -> dict[str, object]:
+    call, reading = priced.call, priced.call.reading
+    fields: dict[str, object] = {
+        "provider": call.provider,
+        "api": call.api,
+        "requested_model": reading.requested_model or None,
+        "served_model": reading.served_model or None,
+        "streaming": reading.streaming,
+        "status": call.status,
+        "outcome": call.outcome,
+        "usage": _stated(asdict(reading.usage)),
+        "extra_usage": [
+            {"type": extra.kind, "model": extra.model or None, "usage": _stated(asdict(extra.usage))}
+            for extra in reading.extra_usage
+        ],
+        "evidence": reading.evidence,
+        "tool_calls": list(reading.tool_calls),
+        "server_tool_calls": dict(reading.server_tool_calls),
+        "response_id": reading.response_id or None,
+        "request_id": call.request_id or None,
+        "finish_reason": reading.finish_reason or None,
+        "service_tier": reading.service_tier or None,
+        "remarks": list(reading.remarks),
+    }
+    if isinstance(priced.cost, Cost):
+        fields["cost_usd"] = str(priced.cost.total_usd)
+        fields["cost_source"] = priced.cost.source
+        fields["cost_rule"] = priced.cost.rule
+    else:
+        fields["unpriced"] = priced.cost.reason
+    return fields
+
+
+def _stated(usage: Mapping[str, object]) -> dict[str, object]:
+    return {name: value for name, value in usage.items() if value is not None}
+
+
+__all__ = ["Framing", "Output", "ReplayError", "Result", "replay", "to_json"]
