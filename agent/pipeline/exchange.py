@@ -30,6 +30,9 @@ _REQUEST_IDS = (
     "x-litellm-call-id",
 )
 
+# What a stream that was cut leaves as its reason: nothing, or the Responses API's word for "still at it".
+_NOT_FINISHED = ("", "in_progress", "queued")
+
 
 class Exchange:
     """Collects one exchange.  Without a dialect bodies are counted and not kept."""
@@ -181,7 +184,9 @@ def _outcome(status: int, reading: Reading, complete: bool) -> Outcome:
         return Outcome.CLIENT_ERROR
     if reading.error:
         return Outcome.RATE_LIMITED if "rate_limit" in reading.error else Outcome.SERVER_ERROR
-    return Outcome.OK if complete and status else Outcome.CUT
+    # OpenAI's synchronous SDK hangs up after [DONE], before the chunked framing ends: it has had the whole answer.
+    ended = complete or (reading.streaming and reading.finish_reason not in _NOT_FINISHED)
+    return Outcome.OK if ended and status else Outcome.CUT
 
 
 def _small_number(text: str) -> int:
