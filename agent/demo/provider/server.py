@@ -40,7 +40,7 @@ class Server:
         try:
             while (request := await _read(reader)) is not None:
                 answer, ordinal = self._routes.answer(request)
-                pieces = _wire(answer, ordinal, request.headers.get("accept-encoding", ""))
+                pieces = wire(answer, ordinal, request.headers.get("accept-encoding", ""))
                 # Booked before the last event is on its way: who has the whole answer must find it in the books, and an SDK
                 # that has read [DONE] hangs up without waiting for the end of the framing.
                 booked_at = len(answer.pieces) if answer.is_stream else len(pieces) - 1
@@ -92,7 +92,7 @@ async def _body(reader: asyncio.StreamReader, headers: dict[str, str]) -> bytes:
     return b"".join(parts)
 
 
-def _wire(answer: Answer, ordinal: int, accepted: str) -> list[bytes]:
+def wire(answer: Answer, ordinal: int, accepted: str) -> list[bytes]:
     """
     The head and the body, in the pieces to be sent one by one.
 
