@@ -12,7 +12,8 @@ from pathlib import Path
 
 from agent.config import Config
 from agent.doctor.api import ApiAnswer, ask
-from agent.doctor.selftests import Library, SelfTest, libraries, selftests
+from agent.doctor.libraries import Library, libraries
+from agent.doctor.selftests import Result, SelfTest, selftests
 
 # include/uapi/linux/capability.h; only those that decide something here.
 _CAPABILITIES = {"SYS_PTRACE": 19, "SYS_ADMIN": 21, "PERFMON": 38, "BPF": 39}
@@ -62,15 +63,16 @@ class Facts:
     """None where no API server is configured."""
 
 
-def collect(config: Config) -> Facts:
-    """Look at this machine.  Takes a second or two: the self-tests compile and attach."""
+def collect(config: Config, *, try_things: bool = True) -> Facts:
+    """Look at this machine.  The self-tests take a second or two: they compile and attach."""
     release, machine = platform.release(), platform.machine()
     capabilities = effective_capabilities(_text("/proc/self/status"))
     mounts = _text("/proc/self/mounts")
     bcc, bcc_error = _bcc()
     processes, readable = _readable_processes()
     bpf_error = _bpf_error(machine)
-    able = not bpf_error and bool(bcc)
+    tests = selftests() if try_things and bcc and not bpf_error else ()
+    uretprobe_safe = any(test.name == "uretprobe_seccomp" and test.result is Result.PASSED for test in tests)
     return Facts(
         kernel=release,
         machine=machine,
@@ -88,8 +90,8 @@ def collect(config: Config) -> Facts:
         processes=processes,
         readable=readable,
         memlock_bytes=resource.getrlimit(resource.RLIMIT_MEMLOCK)[0],
-        selftests=selftests() if able else (),
-        libraries=libraries(),
+        selftests=tests,
+        libraries=libraries(uretprobe_safe=uretprobe_safe),
         api=ask(config.attribution),
     )
 

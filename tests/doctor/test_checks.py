@@ -9,7 +9,8 @@ import pytest
 
 from agent.doctor.api import ApiAnswer
 from agent.doctor.checks import CHECKS, Check, Grade, examine
-from agent.doctor.selftests import Library, Result
+from agent.doctor.libraries import Library
+from agent.doctor.selftests import Result
 from tests.doctor.machines import GOOD, with_test
 
 

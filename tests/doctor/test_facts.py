@@ -34,7 +34,7 @@ def test_mount_points_are_found_by_kind() -> None:
 
 def test_this_machine_has_a_kernel() -> None:
     """collect() needs no privileges: what can't be read is a fact too."""
-    facts = collect(loads("attribution: {source: host}"))
+    facts = collect(loads("attribution: {source: host}"), try_things=False)
     assert facts.kernel == os.uname().release
     assert facts.api is None
     assert 0 <= facts.readable <= facts.processes
