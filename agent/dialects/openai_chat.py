@@ -17,8 +17,7 @@ from agent.dialects.openai_usage import UsageReading, read_usage
 from agent.dialects.values import Json, error_word, get, items, last_object, mapping, parse, usd, word
 from agent.model import Evidence, Reading, RequestHead, ResponseHead, StreamItem
 
-# Writer's is /v1/chat.
-_PATH = re.compile(r"/chat/completions$|^/v\d+/chat$")
+_PATH = re.compile(r"/chat/completions$")
 _DEPLOYMENT = re.compile(r"/deployments/([^/]+)/")
 # A model may ask for many tools; thousands of names in one answer are an attack on our memory.
 MAX_TOOL_CALLS = 256
@@ -31,7 +30,12 @@ class OpenAiChat:
 
     @staticmethod
     def accepts(request: RequestHead) -> bool:
-        return request.method == "POST" and _PATH.search(request.path) is not None
+        if request.method != "POST":
+            return False
+        # Writer's path has another API behind it elsewhere (Cohere).
+        return _PATH.search(request.path) is not None or (
+            request.path == "/v1/chat" and request.host == "api.writer.com"
+        )
 
     def __init__(self, request: RequestHead, provider: str) -> None:
         deployment = _DEPLOYMENT.search(request.path)
