@@ -41,7 +41,7 @@ class Facts:
     tracefs: str
     """Where tracefs is mounted; "" where it is not."""
     cgroup2: str
-    """Where the cgroup v2 hierarchy is mounted; "" where it is not."""
+    """Where the cgroup v2 hierarchy can be read: here, or below the first process's root; "" where nowhere."""
     cgroup1: bool
     """cgroup v1 hierarchies are mounted too."""
     bcc: str
@@ -81,7 +81,7 @@ def collect(config: Config, *, try_things: bool = True) -> Facts:
         btf=Path("/sys/kernel/btf/vmlinux").exists(),
         uprobe_events=Path("/sys/bus/event_source/devices/uprobe/type").exists(),
         tracefs=mounted(mounts, "tracefs"),
-        cgroup2=mounted(mounts, "cgroup2"),
+        cgroup2=_cgroup2(mounts),
         cgroup1=bool(mounted(mounts, "cgroup")),
         bcc=bcc,
         bcc_error=bcc_error,
@@ -112,6 +112,14 @@ def mounted(mounts: str, kind: str) -> str:
         if len(fields) >= 3 and fields[2] == kind:
             return fields[1]
     return ""
+
+
+def _cgroup2(mounts: str) -> str:
+    """A container on a hybrid host has only v1 mounted; with the host's process ids the host's mount is in reach."""
+    if here := mounted(mounts, "cgroup2"):
+        return here
+    outside = mounted(_text("/proc/1/mounts"), "cgroup2")
+    return f"/proc/1/root{outside}" if outside and os.path.isdir(f"/proc/1/root{outside}") else ""
 
 
 def _bpf_error(machine: str) -> str:
