@@ -165,6 +165,10 @@ def cgroups(facts: Facts) -> Check:
     if facts.cgroup2:
         beside = ", v1 beside it" if facts.cgroup1 else ""
         return Check(name="cgroups", grade=Grade.OK, found=f"v2 at {facts.cgroup2}{beside}")
+    if facts.cgroup2_used:
+        return Check(
+            name="cgroups", grade=Grade.OK, found="v2, not mounted here", meaning="/proc names the groups all the same"
+        )
     return Check(
         name="cgroups",
         grade=Grade.WARN,

@@ -41,7 +41,9 @@ class Facts:
     tracefs: str
     """Where tracefs is mounted; "" where it is not."""
     cgroup2: str
-    """Where the cgroup v2 hierarchy can be read: here, or below the first process's root; "" where nowhere."""
+    """Where the cgroup v2 hierarchy is mounted; "" where it is not."""
+    cgroup2_used: bool
+    """Some process stands in a v2 group of its own, which /proc tells also where v2 is not mounted."""
     cgroup1: bool
     """cgroup v1 hierarchies are mounted too."""
     bcc: str
@@ -81,7 +83,8 @@ def collect(config: Config, *, try_things: bool = True) -> Facts:
         btf=Path("/sys/kernel/btf/vmlinux").exists(),
         uprobe_events=Path("/sys/bus/event_source/devices/uprobe/type").exists(),
         tracefs=mounted(mounts, "tracefs"),
-        cgroup2=_cgroup2(mounts),
+        cgroup2=mounted(mounts, "cgroup2"),
+        cgroup2_used=any(in_cgroup2(_text(f"/proc/{pid}/cgroup")) for pid in _pids()),
         cgroup1=bool(mounted(mounts, "cgroup")),
         bcc=bcc,
         bcc_error=bcc_error,
@@ -114,12 +117,9 @@ def mounted(mounts: str, kind: str) -> str:
     return ""
 
 
-def _cgroup2(mounts: str) -> str:
-    """A container on a hybrid host has only v1 mounted; with the host's process ids the host's mount is in reach."""
-    if here := mounted(mounts, "cgroup2"):
-        return here
-    outside = mounted(_text("/proc/1/mounts"), "cgroup2")
-    return f"/proc/1/root{outside}" if outside and os.path.isdir(f"/proc/1/root{outside}") else ""
+def in_cgroup2(text: str) -> bool:
+    """Of a /proc/PID/cgroup: whether the process is in a v2 group below the root."""
+    return any(line.startswith("0::/") and line.strip() != "0::/" for line in text.splitlines())
 
 
 def _bpf_error(machine: str) -> str:
@@ -153,8 +153,8 @@ def _headers() -> str:
 
 def _readable_processes() -> tuple[int, int]:
     tried = readable = 0
-    for name in os.listdir("/proc"):
-        if not name.isdigit() or int(name) == os.getpid() or tried == _MAX_SAMPLED_PROCESSES:
+    for name in _pids():
+        if int(name) == os.getpid() or tried == _MAX_SAMPLED_PROCESSES:
             continue
         try:
             os.readlink(f"/proc/{name}/exe")
@@ -171,6 +171,10 @@ def _readable_processes() -> tuple[int, int]:
         except OSError:
             continue
     return tried, readable
+
+
+def _pids() -> list[str]:
+    return [name for name in os.listdir("/proc") if name.isdigit()]
 
 
 def _text(path: str) -> str:

@@ -16,6 +16,7 @@ GOOD = Facts(
     uprobe_events=True,
     tracefs="/sys/kernel/tracing",
     cgroup2="/sys/fs/cgroup",
+    cgroup2_used=True,
     cgroup1=False,
     bcc="0.26.0",
     headers="/opt/podtab/headers",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from agent.config import loads
-from agent.doctor.facts import collect, effective_capabilities, mounted
+from agent.doctor.facts import collect, effective_capabilities, in_cgroup2, mounted
 
 MOUNTS = """\
 proc /proc proc rw 0 0
@@ -30,6 +30,13 @@ def test_mount_points_are_found_by_kind() -> None:
     assert mounted(MOUNTS, "cgroup2") == "/sys/fs/cgroup/unified"
     assert mounted(MOUNTS, "cgroup") == "/sys/fs/cgroup/memory"
     assert mounted(MOUNTS, "tracefs") == ""
+
+
+def test_the_root_group_is_no_group() -> None:
+    """Processes that nobody sorted stand in 0::/, also on machines that only use v1."""
+    assert in_cgroup2("12:pids:/kubepods/pod1\n0::/kubepods/pod1\n")
+    assert not in_cgroup2("12:pids:/kubepods/pod1\n0::/\n")
+    assert not in_cgroup2("12:pids:/kubepods/pod1\n")
 
 
 def test_this_machine_has_a_kernel() -> None:
