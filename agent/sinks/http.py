@@ -1,0 +1,95 @@
+"""
+The agent's own HTTP server: /metrics, /healthz, /readyz.
+
+Few threads, short time-outs, no request body: whoever connects can't cost much.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
+
+from agent.model import PodtabError
+
+# Prometheus, a kubelet's two probes and a person; more at once is not our business.
+_MAX_CONCURRENT = 16
+_TIMEOUT_SECONDS = 10
+
+
+class ListenError(PodtabError):
+    """The address can't be listened on."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    timeout = _TIMEOUT_SECONDS
+    server: HttpServer
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        path = self.path.partition("?")[0]
+        if path == "/metrics":
+            encode, content_type = choose_encoder(self.headers.get("Accept", ""))
+            self._answer(200, encode(self.server.registry), content_type)
+        elif path == "/healthz":
+            self._answer_health(self.server.healthy)
+        elif path == "/readyz":
+            self._answer_health(self.server.ready)
+        else:
+            self._answer(404, b"podtab: /metrics, /healthz, /readyz\n", "text/plain; charset=utf-8")
+
+    def _answer_health(self, why_not: Callable[[], str]) -> None:
+        reason = why_not()
+        self._answer(503 if reason else 200, f"{reason or 'ok'}\n".encode(), "text/plain; charset=utf-8")
+
+    def _answer(self, status: int, body: bytes, content_type: str) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
+        """Scrapes are not news."""
+
+
+class HttpServer(ThreadingHTTPServer):
+    """``healthy`` and ``ready`` say why not, or ""."""
+
+    daemon_threads = True
+    allow_reuse_address = True
+
+    def __init__(
+        self, host: str, port: int, registry: CollectorRegistry, *, healthy: Callable[[], str], ready: Callable[[], str]
+    ) -> None:
+        self.registry = registry
+        self.healthy = healthy
+        self.ready = ready
+        self._room = threading.BoundedSemaphore(_MAX_CONCURRENT)
+        try:
+            super().__init__((host, port), _Handler)
+        except OSError as error:
+            raise ListenError(
+                f"{host or '*'}:{port}: can't listen: {error.strerror}; choose another with --listen"
+            ) from None
+
+    def process_request(self, request: object, client_address: object) -> None:
+        if not self._room.acquire(blocking=False):
+            self.shutdown_request(request)  # type: ignore[arg-type]
+            return
+        super().process_request(request, client_address)  # type: ignore[arg-type]
+
+    def process_request_thread(self, request: object, client_address: object) -> None:
+        try:
+            super().process_request_thread(request, client_address)  # type: ignore[arg-type]
+        finally:
+            self._room.release()
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that goes away in the middle is not an error of ours."""
+
+    def start(self) -> None:
+        threading.Thread(target=self.serve_forever, name="http", daemon=True).start()

@@ -1,0 +1,44 @@
+"""
+Bounds on label values: what pods choose freely (models, names) must not decide how much memory Prometheus needs.
+
+The first values get series of their own, later ones share ``other``; how many were turned away is counted.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+OTHER = "other"
+_MAX_LENGTH = 128
+
+
+class Limiter:
+    """Admits up to ``limits[label]`` values of each label; labels without a limit are closed sets."""
+
+    def __init__(self, limits: dict[str, int]) -> None:
+        self._limits = limits
+        self._admitted: dict[str, set[str]] = {label: set() for label in limits}
+        self.turned_away: Counter[str] = Counter()
+        """Label → how many times ``other`` was given."""
+
+    def admit(self, label: str, value: str) -> str:
+        admitted = self._admitted.get(label)
+        value = clean(value)
+        if admitted is None or value in admitted or not value:
+            return value
+        if len(admitted) >= self._limits[label]:
+            self.turned_away[label] += 1
+            return OTHER
+        admitted.add(value)
+        return value
+
+    def forget(self, label: str, value: str) -> None:
+        """The value's series are gone: its place is free."""
+        self._admitted.get(label, set()).discard(value)
+
+
+def clean(value: str) -> str:
+    """Bounded and printable: a name with control characters is somebody's joke."""
+    if len(value) > _MAX_LENGTH:
+        value = value[:_MAX_LENGTH]
+    return value if value.isprintable() else "".join(sign if sign.isprintable() else "?" for sign in value)

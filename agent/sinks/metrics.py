@@ -1,0 +1,187 @@
+"""
+Every metric of the agent, in one table; docs/metrics.md is generated from it.
+
+Labels say who (namespace … environment), what (provider, model, operation) and how sure (evidence).  Histograms carry fewer,
+because each of their series is sixteen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+WHO = ("namespace", "workload_kind", "workload", "pod")
+BASE = (*WHO, "provider", "model", "operation", "evidence", "team", "feature", "environment")
+TIMED = (*WHO, "provider", "model", "operation")
+
+# OpenTelemetry's for gen_ai.client.operation.duration.
+SECONDS_BUCKETS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """``name`` without the ``_total`` that exposition adds to counters."""
+
+    name: str
+    kind: Literal["counter", "gauge", "histogram"]
+    help: str
+    labels: tuple[str, ...] = field(default=())
+
+    @property
+    def exposed_name(self) -> str:
+        return f"{self.name}_total" if self.kind == "counter" else self.name
+
+
+COST = Metric(
+    name="podtab_cost_usd",
+    kind="counter",
+    labels=BASE,
+    help="Cost of calls in US dollars. Calls without a known price are not in it: see podtab_unpriced_calls_total.",
+)
+CALLS = Metric(
+    name="podtab_calls",
+    kind="counter",
+    labels=(*BASE, "outcome"),
+    help="Calls to models by outcome: ok, rate_limited, client_error, server_error, cut.",
+)
+TOKENS = Metric(
+    name="podtab_tokens",
+    kind="counter",
+    labels=(*BASE, "type"),
+    help="Tokens by disjoint type, so that types may be added up: input, cache_read, cache_write, cache_write_1h, output, reasoning.",
+)
+UNPRICED_CALLS = Metric(
+    name="podtab_unpriced_calls",
+    kind="counter",
+    labels=(*BASE, "reason"),
+    help="Calls without a price: unknown_model, unknown_provider, no_usage, price_book_error; not_billed are errors, which cost nothing.",
+)
+UNPRICED_TOKENS = Metric(
+    name="podtab_unpriced_tokens",
+    kind="counter",
+    labels=(*BASE, "reason"),
+    help="Tokens of calls without a price.",
+)
+RETRIES = Metric(
+    name="podtab_retried_calls",
+    kind="counter",
+    labels=BASE,
+    help="Calls that the SDK itself marked as a retry of an earlier one.",
+)
+DURATION = Metric(
+    name="podtab_call_duration_seconds",
+    kind="histogram",
+    labels=TIMED,
+    help="From the first byte of the request to the last of the response. Fewer labels than the counters, to bound the number of series.",
+)
+FIRST_TOKEN = Metric(
+    name="podtab_time_to_first_token_seconds",
+    kind="histogram",
+    labels=TIMED,
+    help="From the first byte of the request to the first event of a streamed response.",
+)
+LOST_BYTES = Metric(
+    name="podtab_call_lost_bytes",
+    kind="counter",
+    labels=WHO,
+    help="Bytes of calls that were seen and not read; the calls they belong to have evidence partial where it mattered.",
+)
+UNSUPPORTED = Metric(
+    name="podtab_unsupported_exchanges",
+    kind="counter",
+    labels=("provider", "reason"),
+    help="Exchanges with a known provider in an API that podtab does not read: their cost is not known.",
+)
+JUDGED = Metric(
+    name="podtab_judged_connections",
+    kind="counter",
+    labels=("judgement", "reason"),
+    help="Connections by verdict: watch, or ignore (their bytes are dropped in the kernel).",
+)
+QUARANTINED = Metric(
+    name="podtab_quarantined_connections",
+    kind="counter",
+    labels=("reason",),
+    help="Connections given up: protocol_error, bug, memory, too_many.",
+)
+REMARKS = Metric(
+    name="podtab_remarks",
+    kind="counter",
+    labels=("provider", "remark"),
+    help="Odd usage and prices, by rule: what was cut to fit, and which tier or modality has no price of its own.",
+)
+LIMITED = Metric(
+    name="podtab_limited_label_values",
+    kind="counter",
+    labels=("label",),
+    help="How often a label value was counted under `other` because the limit of its label was reached.",
+)
+
+# ------------------------------------------------------------------------------------------------- health, read on scrape
+
+KERNEL_EVENTS = Metric(
+    name="podtab_capture_kernel_events",
+    kind="counter",
+    labels=("event",),
+    help="What the kernel side counted: captured, lost, ignored and unselected bytes, full maps, failed helpers.",
+)
+RING_FILL = Metric(name="podtab_capture_ring_fill_bytes", kind="gauge", help="Bytes waiting in the ring buffer.")
+RING_SIZE = Metric(name="podtab_capture_ring_size_bytes", kind="gauge", help="Size of the ring buffer.")
+LIBRARIES = Metric(
+    name="podtab_capture_libraries",
+    kind="gauge",
+    labels=("state",),
+    help="TLS libraries and programs in use: probed, or failed (podtab doctor says why).",
+)
+SITES = Metric(
+    name="podtab_capture_sites",
+    kind="gauge",
+    labels=("speed",),
+    help="Probed instructions: emulated by the kernel, or single-stepped, which is slow.",
+)
+LINK_KIND = Metric(
+    name="podtab_capture_link_info", kind="gauge", labels=("kind",), help="How probes are attached; always 1."
+)
+PROCESSES = Metric(name="podtab_capture_processes", kind="gauge", help="Processes known to capture.")
+CONNECTIONS = Metric(name="podtab_open_connections", kind="gauge", help="Connections that the core holds state of.")
+API_SERVER = Metric(
+    name="podtab_api_server_reachable",
+    kind="gauge",
+    help="1 while the watch of this node's pods works; 0: pods are named from what is cached. Absent without an API server.",
+)
+HELD_CALLS = Metric(
+    name="podtab_held_calls", kind="gauge", help="Calls that wait for their pod to appear at the API server."
+)
+BUILD = Metric(
+    name="podtab_build_info", kind="gauge", labels=("version", "price_book"), help="Version and price book; always 1."
+)
+
+EVENTS = (
+    COST,
+    CALLS,
+    TOKENS,
+    UNPRICED_CALLS,
+    UNPRICED_TOKENS,
+    RETRIES,
+    DURATION,
+    FIRST_TOKEN,
+    LOST_BYTES,
+    UNSUPPORTED,
+    JUDGED,
+    QUARANTINED,
+    REMARKS,
+)
+HEALTH = (
+    LIMITED,
+    KERNEL_EVENTS,
+    RING_FILL,
+    RING_SIZE,
+    LIBRARIES,
+    SITES,
+    LINK_KIND,
+    PROCESSES,
+    CONNECTIONS,
+    API_SERVER,
+    HELD_CALLS,
+    BUILD,
+)
