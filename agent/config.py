@@ -56,9 +56,9 @@ class LogFormat(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Labels:
-    """Pod labels, then namespace annotations, that name who pays; of each list the first that is set wins."""
+    """Names of pod labels, pod annotations, namespace annotations and namespace labels that say who pays; the first that is set wins."""
 
-    team: tuple[str, ...] = ("podtab.io/team", "team")
+    team: tuple[str, ...] = ("podtab.io/team", "team", "app.kubernetes.io/team")
     """Who owns the workload."""
     feature: tuple[str, ...] = ("podtab.io/feature", "feature")
     """Which product feature the calls serve."""
