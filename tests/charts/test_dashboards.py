@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from agent.sinks import metrics
 from tests.charts.conftest import CHART, Render
 
 DASHBOARDS = sorted((CHART / "dashboards").glob("*.json"))
-METRICS_PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
+KNOWN = {metric.exposed_name: metric for metric in vars(metrics).values() if isinstance(metric, metrics.Metric)}
+VARIABLES = {"__rate_interval": "5m", "__range": "1h", "namespace": ".*", "team": ".*", "model": ".*"}
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -43,14 +48,41 @@ def test_panels_do_not_overlap(path: Path) -> None:
                 taken[x, y] = panel["title"]
 
 
-@pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
-def test_every_queried_metric_is_documented(path: Path) -> None:
-    """docs/metrics.md is generated from the code, so a panel can't ask for a metric that is not there."""
-    page = METRICS_PAGE.read_text()
+def queries(path: Path) -> Iterator[tuple[str, str]]:
+    """(panel, query), Grafana's variables replaced."""
     for panel in load(path)["panels"]:
         for target in panel["targets"]:
-            for name in re.findall(r"podtab_\w+", target["expr"]):
-                assert re.sub(r"_(bucket|sum|count)$", "", name) in page, (panel["title"], name)
+            query = target["expr"]
+            for name, value in VARIABLES.items():
+                query = query.replace(f"${name}", value)
+            yield panel["title"], query
+
+
+@pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
+def test_every_query_is_about_metrics_and_labels_that_exist(path: Path) -> None:
+    """A panel can't ask for a metric or a label that the code does not have, which would show as an empty panel."""
+    for title, query in queries(path):
+        selectors = re.findall(r"(podtab_\w+)(?:\{([^}]*)\})?", query)
+        assert selectors, title
+        for name, matchers in selectors:
+            metric = KNOWN[re.sub(r"_(bucket|sum|count)$", "", name)]
+            used = set(re.findall(r"(\w+)\s*(?:=~|!~|!=|=)", re.sub(r'"[^"]*"', "", matchers)))
+            assert used <= set(metric.labels), (title, name)
+            grouped = set(re.findall(r"\w+", ",".join(re.findall(r"by \(([^)]*)\)", query)))) - {"le"}
+            assert grouped <= set(metric.labels), (title, name)
+
+
+@pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
+def test_prometheus_understands_every_query(path: Path, tmp_path: Path) -> None:
+    """As recording rules, promtool accepts them all."""
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("no promtool here")
+    rules = [{"record": f"panel:{number}", "expr": query} for number, (_, query) in enumerate(queries(path))]
+    file = tmp_path / "rules.yaml"
+    file.write_text(yaml.safe_dump({"groups": [{"name": "panels", "rules": rules}]}))
+    done = subprocess.run([promtool, "check", "rules", str(file)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_grafanas_sidecar_finds_them(render: Render) -> None:
