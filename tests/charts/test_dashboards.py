@@ -85,6 +85,31 @@ def test_prometheus_understands_every_query(path: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_the_total_counts_a_first_value(tmp_path: Path) -> None:
+    """
+    A pod's first call is a series' first sample, and increase() alone takes that for the past: a pod that calls once would cost
+    nothing.  What was spent before the range still doesn't count, nor does it when the agent restarts.
+    """
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("no promtool here")
+    overview = CHART / "dashboards" / "ai-cost-overview.json"
+    query = dict(queries(overview))["Cost in this time range"]
+    labels = 'namespace="a",model="m",team="t",provider="p"'
+    series = [
+        {"series": f'podtab_cost_usd_total{{{labels},pod="old"}}', "values": "100x120"},
+        {"series": f'podtab_cost_usd_total{{{labels},pod="born"}}', "values": "_x90 5x30"},
+        {"series": f'podtab_cost_usd_total{{{labels},pod="once"}}', "values": "_x119 7"},
+        {"series": f'podtab_cost_usd_total{{{labels},pod="restarted"}}', "values": "40x90 2x30"},
+    ]
+    case = {"expr": query, "eval_time": "120m", "exp_samples": [{"labels": "{}", "value": 5 + 7 + 2}]}
+    test = {"interval": "1m", "input_series": series, "promql_expr_test": [case]}
+    file = tmp_path / "test.yaml"
+    file.write_text(yaml.safe_dump({"rule_files": [], "evaluation_interval": "1m", "tests": [test]}))
+    done = subprocess.run([promtool, "test", "rules", str(file)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_grafanas_sidecar_finds_them(render: Render) -> None:
     """The ConfigMap has the sidecar's label and one entry a dashboard, unchanged."""
     (found,) = [part for part in render() if "grafana_dashboard" in part["metadata"].get("labels", {})]
