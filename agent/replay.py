@@ -11,7 +11,8 @@ import base64
 import binascii
 import gzip
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -217,6 +218,39 @@ def to_json(result: Result) -> bytes:
     else:
         line |= {"unsupported": output.reason}
     return orjson.dumps(line)
+
+
+def show(results: Iterable[Result]) -> None:
+    """A table for people."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold")
+    for name in ("provider", "api", "model", "status", "in", "cached", "out", "evidence", "cost in $"):
+        table.add_column(name, justify="right" if name in ("in", "cached", "out", "cost in $") else "left")
+    others: Counter[str] = Counter()
+    for result in results:
+        output = result.output
+        if not isinstance(output, PricedCall):
+            others[f"{type(output).__name__.lower()} {output.reason}"] += 1
+            continue
+        call, reading = output.call, output.call.reading
+        usage = reading.usage
+        counts = (usage.input_tokens, usage.cache_read_input_tokens, usage.output_tokens)
+        cost = f"{output.cost.total_usd:.6f}" if isinstance(output.cost, Cost) else output.cost.reason
+        table.add_row(
+            call.provider,
+            call.api,
+            reading.served_model or reading.requested_model or "?",
+            str(call.status or "?"),
+            *("?" if number is None else str(number) for number in counts),
+            reading.evidence.value,
+            cost,
+        )
+    console = Console()
+    console.print(table)
+    for reason, number in others.most_common():
+        console.print(f"{number} exchanges not read: {reason}")
 
 
 def _call_fields(priced: PricedCall) -> dict[str, object]:

@@ -1,0 +1,323 @@
+"""
+The composition root: everything is built, then started, then stopped, in one place.
+
+    kernel.poll → pipeline.receive → attributor → sink           this thread; the ring buffer is its queue
+    process news → targets (ELF, attach)                         a thread that may block on files
+    pods of this node ← API server                               a thread that may block on the network
+    /metrics, /healthz, /readyz                                  short-lived threads of the HTTP server
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+
+from agent import __version__
+from agent.attribution.attributor import Attributor
+from agent.attribution.podlist import PodListFile
+from agent.attribution.settings import AttributionSettings
+from agent.capture.elf import ElfFile
+from agent.capture.kernel import Kernel, KernelSettings
+from agent.capture.plan import Plan
+from agent.capture.processes import pids
+from agent.capture.ring import ProcessEnded, ProcessStarted
+from agent.capture.selection import Choice, PodFacts, Selection
+from agent.capture.selftest import uretprobe_under_seccomp
+from agent.capture.sites import first_instruction_plan, plan
+from agent.capture.targets import Targets
+from agent.config import Config, NameSource
+from agent.dialects import DIALECTS
+from agent.dialects.providers import Providers
+from agent.host.containers import pod_of
+from agent.logs import Log, configure
+from agent.model import PricedCall, Process, Quarantined, Unsupported, Verdict
+from agent.pipeline.pipeline import Output, Pipeline
+from agent.pricing import Pricer
+from agent.sinks import metrics
+from agent.sinks.http import HttpServer
+from agent.sinks.metrics import Metric
+from agent.sinks.prometheus import HealthCollector, PrometheusSink, Samples
+
+if TYPE_CHECKING:
+    from agent.attribution.kubernetes_api import PodWatch
+
+_LOG = Log("agent")
+# The loop says it lives; a kubelet restarts who has not been heard for this long.
+_HEARTBEAT_SECONDS = 15.0
+_HOUSEKEEPING_SECONDS = 1.0
+_QUIET_POLL_SECONDS = 0.05
+_RESCAN_SECONDS = 0.1
+_RECONCILE_SECONDS = 30.0
+_SWEEP_SECONDS = 300.0
+# Process news that waits to be looked at; beyond it the next reconciliation finds what was missed.
+_MAX_NEWS = 65_536
+
+
+def run(config: Config) -> int:
+    """Watch this machine until SIGTERM or SIGINT."""
+    configure(config.logging.level.value, "json" if config.logging.format.value == "json" else "text")
+    stop = threading.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: stop.set())
+    agent = Agent(config)
+    try:
+        agent.start()
+        agent.loop(stop)
+    finally:
+        agent.close()
+    return 0
+
+
+class Agent:
+    """Everything, built; nothing of it runs before ``start``."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        pricer = Pricer()
+        self._price_book = pricer.price_book
+        self._watch: PodWatch | None = None
+        self._pod_list: PodListFile | None = None
+        self._attributor = self._build_attributor()
+        self.registry = CollectorRegistry()
+        for collector in (ProcessCollector, PlatformCollector, GCCollector):
+            collector(registry=self.registry)
+        self._sink = PrometheusSink(
+            self.registry,
+            max_models=config.metrics.max_models,
+            max_pods=config.metrics.max_pods,
+            max_workloads=config.metrics.max_workloads,
+        )
+        self._pipeline = Pipeline(
+            dialects=DIALECTS,
+            provider_of=Providers(config.providers.extra_hosts).provider_of,
+            price=pricer.price,
+            max_connections=config.core.max_connections,
+            max_buffered_bytes=config.core.max_buffered_bytes,
+        )
+        self._kernel = Kernel(KernelSettings(ring_bytes=config.capture.ring_bytes, links=config.capture.links.value))
+        self._selftest = uretprobe_under_seccomp(self._kernel)
+        self._targets = Targets(self._kernel, planner=self._plan, choose=self._choose, learn=self._attributor.learn)
+        self._news: queue.Queue[ProcessStarted | ProcessEnded] = queue.Queue(_MAX_NEWS)
+        self._missed_news = threading.Event()
+        self._stopping = threading.Event()
+        self._scanned = threading.Event()
+        self._heard = time.monotonic()
+        self.registry.register(HealthCollector([self._health]))
+        self._http = HttpServer(
+            config.listen_host, config.listen_port, self.registry, healthy=self._why_unhealthy, ready=self._why_unready
+        )
+
+    # ----------------------------------------------------------------------------------------------------------- builders
+
+    def _build_attributor(self) -> Attributor:
+        config = self.config.attribution
+        settings = AttributionSettings(
+            cluster=self.config.cluster,
+            node=self.config.node,
+            team=config.labels.team,
+            feature=config.labels.feature,
+            customer=config.labels.customer,
+            environment=config.labels.environment,
+            hold_ns=int(config.hold_seconds * 1e9),
+            grace_ns=int(self.config.metrics.grace_seconds * 1e9),
+        )
+        source = self._name_source()
+        if source is NameSource.POD_LIST:
+            self._pod_list = PodListFile(Path(config.pod_list))
+            return Attributor(settings, self._pod_list.pods)
+        if source in (NameSource.IN_CLUSTER, NameSource.KUBECONFIG):
+            # The client takes 0.5 s to import; who names pods otherwise does not pay for it.
+            from agent.attribution.kubernetes_api import PodWatch, connect
+
+            api = connect(kubeconfig=config.kubeconfig, context=config.context)
+            self._watch = PodWatch(api, self.config.node)
+            return Attributor(settings, self._watch.pods)
+        return Attributor(settings, None)
+
+    def _name_source(self) -> NameSource:
+        config = self.config.attribution
+        if config.source is not NameSource.AUTO:
+            return config.source
+        if config.pod_list:
+            return NameSource.POD_LIST
+        if config.kubeconfig:
+            return NameSource.KUBECONFIG
+        # Set in every pod by kubelet.
+        return NameSource.IN_CLUSTER if os.environ.get("KUBERNETES_SERVICE_HOST") else NameSource.HOST
+
+    def _plan(self, elf: ElfFile) -> Plan:
+        if self.config.capture.sites.value == "first":
+            return first_instruction_plan(elf)
+        return plan(elf, uretprobe_safe=self._selftest.uretprobe_safe, cookies=self._kernel.cookies)
+
+    def _choose(self, process: Process) -> Choice:
+        config = self.config.selection
+        selection = Selection(
+            namespaces=config.namespaces,
+            exclude_namespaces=config.exclude_namespaces,
+            pod_labels=config.pod_labels,
+            process_names=config.process_names,
+            exclude_process_names=config.exclude_process_names,
+        )
+        placed = self._attributor.labels_of(process.cgroup_path)
+        facts = PodFacts(namespace=placed.pod.namespace, labels=placed.pod.labels) if placed else None
+        return selection.choose(process.name, in_pod=pod_of(process.cgroup_path) is not None, pod=facts)
+
+    # -------------------------------------------------------------------------------------------------------------- life
+
+    def start(self) -> None:
+        """Start the threads; capture is in force when ``ready``."""
+        if not self._selftest.uretprobe_safe:
+            _LOG.warning("return probes are not used", reason=self._selftest.reason)
+        if self._watch is not None:
+            self._watch.start()
+            self._watch.synced.wait(timeout=5)
+        threading.Thread(target=self._follow_processes, name="targets", daemon=True).start()
+        self._http.start()
+        _LOG.info("started", version=__version__, listen=self.config.listen, links=self._kernel.link_kind)
+
+    def loop(self, stop: threading.Event) -> None:
+        """Drain, read, price, name, count; until ``stop``."""
+        busy_seconds = self.config.capture.poll_interval_ms / 1000
+        housekeeping = sweep = 0.0
+        while not stop.is_set():
+            now = self._heard = time.monotonic()
+            happened = self._take()
+            if now >= housekeeping:
+                self._keep_house(time.time_ns())
+                housekeeping = now + _HOUSEKEEPING_SECONDS
+            if now >= sweep:
+                self._kernel.sweep()
+                sweep = now + _SWEEP_SECONDS
+            stop.wait(busy_seconds if happened else max(busy_seconds, _QUIET_POLL_SECONDS))
+        self._take()
+        self._keep_house(time.time_ns() + int(self.config.attribution.hold_seconds * 1e9))
+
+    def _take(self) -> int:
+        happenings = self._kernel.poll()
+        at_ns = time.time_ns()
+        for happening in happenings:
+            if isinstance(happening, ProcessStarted | ProcessEnded):
+                try:
+                    self._news.put_nowait(happening)
+                except queue.Full:
+                    self._missed_news.set()
+                continue
+            for output in self._pipeline.receive(happening):
+                self._dispatch(output, at_ns)
+        return len(happenings)
+
+    def _dispatch(self, output: Output, at_ns: int) -> None:
+        if isinstance(output, PricedCall):
+            entry = self._attributor.attribute(output, at_ns)
+            if entry is not None:
+                self._sink.accept(entry)
+        elif isinstance(output, Verdict):
+            self._kernel.judge(output)
+            self._sink.accept_verdict(output)
+        elif isinstance(output, Unsupported):
+            self._sink.accept_unsupported(output)
+        elif isinstance(output, Quarantined):
+            self._sink.accept_quarantined(output)
+            _LOG.warning("connection given up", reason=output.reason, detail=output.detail, pid=output.conn.pid)
+
+    def _keep_house(self, at_ns: int) -> None:
+        if self._pod_list is not None:
+            self._pod_list.refresh()
+        for output in self._pipeline.tick(at_ns):
+            self._dispatch(output, at_ns)
+        for entry in self._attributor.release(at_ns):
+            self._sink.accept(entry)
+        for namespace, pod in self._attributor.deleted_pods(at_ns):
+            self._sink.forget_pod(namespace, pod)
+
+    def _follow_processes(self) -> None:
+        for pid in pids():
+            self._targets.started(pid, time.time_ns())
+        self._scanned.set()
+        for library in self._targets.status():
+            _LOG.info(
+                "library",
+                path=library.path,
+                sites=library.sites,
+                slow=len(library.slow_sites),
+                error=library.error or "none",
+            )
+        reconcile = time.monotonic() + _RECONCILE_SECONDS
+        while not self._stopping.is_set():
+            self._hear_news()
+            self._targets.rescan(time.time_ns())
+            if time.monotonic() >= reconcile or self._missed_news.is_set():
+                self._missed_news.clear()
+                self._targets.reconcile(pids(), time.time_ns())
+                reconcile = time.monotonic() + _RECONCILE_SECONDS
+
+    def _hear_news(self) -> None:
+        """What happened to processes; waits a little for it."""
+        try:
+            news: ProcessStarted | ProcessEnded | None = self._news.get(timeout=_RESCAN_SECONDS)
+        except queue.Empty:
+            return
+        while news is not None:
+            if isinstance(news, ProcessStarted):
+                self._targets.started(news.pid, time.time_ns())
+            else:
+                self._targets.ended(news.pid)
+            news = None if self._news.empty() else self._news.get_nowait()
+
+    def close(self) -> None:
+        """Detach first, so that no process pays for an agent that is going away."""
+        self._stopping.set()
+        self._targets.close()
+        if self._watch is not None:
+            self._watch.stop()
+        self._http.shutdown()
+        self._http.server_close()
+        self._kernel.close()
+        _LOG.info("stopped")
+
+    # ------------------------------------------------------------------------------------------------------------ health
+
+    def _why_unhealthy(self) -> str:
+        silent = time.monotonic() - self._heard
+        return f"the loop has not come round for {silent:.0f} s" if silent > _HEARTBEAT_SECONDS else ""
+
+    def _why_unready(self) -> str:
+        if not self._scanned.is_set():
+            return "the first scan of processes is under way"
+        failed = [library for library in self._targets.status() if library.error]
+        if failed and all(library.error for library in self._targets.status()):
+            return f"capture is not in force: {failed[0].error}"
+        if self._watch is not None and not self._watch.synced.is_set():
+            return f"no pods from the API server yet: {self._watch.status.error or 'connecting'}"
+        return self._why_unhealthy()
+
+    def _health(self) -> Mapping[Metric, Samples]:
+        libraries = self._targets.status()
+        slow = sum(len(library.slow_sites) for library in libraries if not library.error)
+        sites = sum(library.sites for library in libraries)
+        failed = sum(1 for library in libraries if library.error)
+        values: dict[Metric, Samples] = {
+            metrics.KERNEL_EVENTS: {(name,): float(value) for name, value in self._kernel.counters().items()},
+            metrics.RING_FILL: {(): float(self._kernel.ring.fill_bytes)},
+            metrics.RING_SIZE: {(): float(self.config.capture.ring_bytes)},
+            metrics.LIBRARIES: {("probed",): float(len(libraries) - failed), ("failed",): float(failed)},
+            metrics.SITES: {("emulated",): float(sites - slow), ("single_stepped",): float(slow)},
+            metrics.LINK_KIND: {(self._kernel.link_kind,): 1.0},
+            metrics.PROCESSES: {(): float(self._targets.processes)},
+            metrics.CONNECTIONS: {(): float(self._pipeline.open_connections)},
+            metrics.HELD_CALLS: {(): float(self._attributor.held_calls)},
+            metrics.LIMITED: {(label,): float(number) for label, number in self._sink.limiter.turned_away.items()},
+            metrics.BUILD: {(__version__, self._price_book): 1.0},
+        }
+        if self._watch is not None:
+            values[metrics.API_SERVER] = {(): float(self._watch.status.reachable)}
+        return values

@@ -1,0 +1,160 @@
+"""
+Whose call it was.
+
+cgroup id → path → pod and container → owner and labels.  Everything is answered from memory, so that the core's thread never waits for
+an API server; a call whose pod is not known yet is held for a bounded time, then let go with what is known.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterator, Mapping
+
+from agent.attribution.pods import Placed
+from agent.attribution.settings import AttributionSettings
+from agent.host.cgroups import cgroup_path_of_id, cgroup_path_of_pid
+from agent.host.containers import PodRef, pod_of, unit_of
+from agent.model import ConnId, LedgerEntry, PricedCall, Process, Workload
+
+# A busy node starts some hundred thousand processes a day; the last of them are remembered.
+_MAX_PROCESSES = 16_384
+_MAX_CGROUPS = 16_384
+# Ten seconds of a very busy node whose pods are all unknown.
+_MAX_HELD = 20_000
+
+PodSource = Callable[[], Mapping[str, Placed]]
+
+
+class Attributor:
+    """
+    ``pods`` gives a snapshot of this node's pods by uid; None where no source of pods is configured.
+
+    Used from one thread, but for ``learn`` and ``labels_of``.  Time comes in as ``at_ns``.
+    """
+
+    def __init__(self, settings: AttributionSettings, pods: PodSource | None) -> None:
+        self._settings = settings
+        self._pods = pods
+        self._names: OrderedDict[int, str] = OrderedDict()
+        self._paths: OrderedDict[int, str] = OrderedDict()
+        self._known: dict[str, Placed] = {}
+        """Pods seen, also those that have been deleted since, until the grace time is over."""
+        self._gone: dict[str, int] = {}
+        self._held: deque[tuple[int, PricedCall]] = deque()
+        self.released_unknown = 0
+        """Calls that were let go without their pod's object."""
+
+    @property
+    def held_calls(self) -> int:
+        return len(self._held)
+
+    def learn(self, process: Process) -> None:
+        """Remember a process while it lives."""
+        _remember(self._names, process.pid, process.name, _MAX_PROCESSES)
+        if process.cgroup_id and process.cgroup_path:
+            _remember(self._paths, process.cgroup_id, process.cgroup_path, _MAX_CGROUPS)
+
+    def attribute(self, priced: PricedCall, at_ns: int) -> LedgerEntry | None:
+        """The entry; None when the call is held back until its pod's object comes."""
+        workload = self.workload(priced.call.cgroup_id, priced.call.conn)
+        if workload is None:
+            if len(self._held) >= _MAX_HELD:
+                return self._let_go(priced)
+            self._held.append((at_ns + self._settings.hold_ns, priced))
+            return None
+        return LedgerEntry(call=priced.call, cost=priced.cost, workload=workload)
+
+    def release(self, at_ns: int) -> Iterator[LedgerEntry]:
+        """Held calls whose pod is known by now, or whose time is over."""
+        for _ in range(len(self._held)):
+            deadline, priced = self._held.popleft()
+            workload = self.workload(priced.call.cgroup_id, priced.call.conn)
+            if workload is not None:
+                yield LedgerEntry(call=priced.call, cost=priced.cost, workload=workload)
+            elif at_ns >= deadline:
+                yield self._let_go(priced)
+            else:
+                self._held.append((deadline, priced))
+
+    def workload(self, cgroup_id: int, conn: ConnId) -> Workload | None:
+        """None: a pod whose object has not come yet."""
+        path = self._path(cgroup_id, conn.pid)
+        reference = pod_of(path)
+        if reference is None:
+            return self._of_host(path, conn.pid)
+        placed = self._pod(reference)
+        if placed is not None:
+            return placed.workload(reference.container_id, self._settings)
+        return None if self._pods is not None else self._unknown(reference)
+
+    def labels_of(self, cgroup_path: str) -> Placed | None:
+        """For the selection of what to capture: the pod that a path names, if its object is known."""
+        reference = pod_of(cgroup_path)
+        # Asked from another thread: reads the snapshot and changes nothing.
+        return self._pods().get(reference.pod_uid) if reference is not None and self._pods is not None else None
+
+    def deleted_pods(self, at_ns: int) -> list[tuple[str, str]]:
+        """Namespace and name of pods whose grace time is over, each once."""
+        if self._pods is None:
+            return []
+        current = self._pods()
+        for uid in self._known:
+            if uid in current:
+                self._gone.pop(uid, None)
+            else:
+                self._gone.setdefault(uid, at_ns)
+        over = [uid for uid, since in self._gone.items() if at_ns - since >= self._settings.grace_ns]
+        alive = {(placed.pod.namespace, placed.pod.name) for placed in current.values()}
+        names = []
+        for uid in over:
+            del self._gone[uid]
+            pod = self._known.pop(uid).pod
+            # A StatefulSet's next pod has the same name: its series go on.
+            if (pod.namespace, pod.name) not in alive:
+                names.append((pod.namespace, pod.name))
+        return names
+
+    # ---------------------------------------------------------------------------------------------------------- helpers
+
+    def _path(self, cgroup_id: int, pid: int) -> str:
+        path = self._paths.get(cgroup_id)
+        if path is None:
+            # A process that exec'ed before we looked: it may still be there, and its group usually is.
+            path = cgroup_path_of_pid(pid) or cgroup_path_of_id(cgroup_id)
+            if cgroup_id:
+                # Also that nothing was found: the walk is not repeated for every call of a group that is gone.
+                _remember(self._paths, cgroup_id, path, _MAX_CGROUPS)
+        return path
+
+    def _pod(self, reference: PodRef) -> Placed | None:
+        placed = self._pods().get(reference.pod_uid) if self._pods is not None else None
+        if placed is not None:
+            self._known[reference.pod_uid] = placed
+            return placed
+        return self._known.get(reference.pod_uid)
+
+    def _of_host(self, path: str, pid: int) -> Workload:
+        unit = unit_of(path)
+        name = self._names.get(pid, "")
+        kind = "SystemdUnit" if unit else ("Process" if name else "Unknown")
+        settings = self._settings
+        return Workload(cluster=settings.cluster, node=settings.node, kind=kind, name=unit or name or "unknown")
+
+    def _unknown(self, reference: PodRef) -> Workload:
+        settings = self._settings
+        return Workload(
+            cluster=settings.cluster, node=settings.node, kind="Unknown", name="unknown", pod_uid=reference.pod_uid
+        )
+
+    def _let_go(self, priced: PricedCall) -> LedgerEntry:
+        self.released_unknown += 1
+        reference = pod_of(self._path(priced.call.cgroup_id, priced.call.conn.pid))
+        workload = self._unknown(reference) if reference else self._of_host("", priced.call.conn.pid)
+        return LedgerEntry(call=priced.call, cost=priced.cost, workload=workload)
+
+
+def _remember(store: OrderedDict[int, str], key: int, value: str, limit: int) -> None:
+    store[key] = value
+    store.move_to_end(key)
+    if len(store) > limit:
+        store.popitem(last=False)

@@ -1,0 +1,269 @@
+"""
+From processes to links: every TLS file that a selected process executes carries one link; files that nobody selected uses carry none.
+
+A link is on the inode, so it also covers later containers of the same image from their first instruction, and forks.  Two mounts of
+one image can lead to one inode twice; then both links fire, and the kernel side lets the first one's hit count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from agent.capture.elf import ElfError, ElfFile
+from agent.capture.plan import Plan, Site
+from agent.capture.processes import FileId, Mapped, mapped_tls_files, read_process
+from agent.capture.selection import Choice
+from agent.model import PodtabError, Process
+
+# Programs without TLS functions are remembered, so that each is read once.
+_MAX_REMEMBERED_FILES = 20_000
+# A link stays this long after its last process ended: the next container of the image is then covered from its first instruction.
+IDLE_NS = 600 * 10**9
+_MAX_IDLE_LINKS = 512
+# A late dlopen is found by looking again, less and less often.
+RESCAN_AFTER_NS = tuple(int(seconds * 1e9) for seconds in (0.1, 0.3, 1, 3, 10, 30))
+
+
+class Link(Protocol):
+    def close(self) -> None: ...
+
+
+class Attacher(Protocol):
+    def attach(self, path: str, sites: Iterable[Site], pid: int = 0) -> Link: ...
+
+    def select(self, cgroup_id: int, selected: bool) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LibraryStatus:
+    """One TLS file in use, for doctor and metrics."""
+
+    path: str
+    processes: int
+    sites: int
+    slow_sites: tuple[str, ...]
+    missing: tuple[str, ...]
+    error: str
+    """Why it carries no link; "" when it does."""
+
+
+@dataclass(slots=True)
+class _Library:
+    path: str
+    plan: Plan
+    link: Link | None = None
+    error: str = ""
+    users: set[int] = field(default_factory=set)
+    """Selected processes that map it."""
+    idle_since_ns: int = 0
+
+
+@dataclass(slots=True)
+class _Watched:
+    process: Process
+    choice: Choice
+    files: set[FileId] = field(default_factory=set)
+    looks: int = 0
+    next_look_ns: int = 0
+
+
+class Targets:
+    """
+    Knows processes, their TLS files and the links on them.  Used from one thread; it may block on reading files.
+
+    ``choose`` says whether a process is selected; ``learn`` is told of every process while it can be read.
+    """
+
+    def __init__(
+        self,
+        attacher: Attacher,
+        *,
+        planner: Callable[[ElfFile], Plan],
+        choose: Callable[[Process], Choice],
+        learn: Callable[[Process], None],
+    ) -> None:
+        self._attacher = attacher
+        self._planner = planner
+        self._choose = choose
+        self._learn = learn
+        self._watched: dict[int, _Watched] = {}
+        self._libraries: dict[FileId, _Library] = {}
+        self._without_tls: set[FileId] = set()
+        self._dropped_groups: set[int] = set()
+        self.unreadable = 0
+        """Processes whose mappings we may not read."""
+        self.attach_errors = 0
+
+    @property
+    def processes(self) -> int:
+        return len(self._watched)
+
+    # ------------------------------------------------------------------------------------------------------- happenings
+
+    def started(self, pid: int, at_ns: int) -> None:
+        """A process was found, or has a new program."""
+        self.ended(pid)
+        process = read_process(pid)
+        if process is None:
+            return
+        self._learn(process)
+        watched = _Watched(process=process, choice=self._choose(process))
+        self._watched[pid] = watched
+        self._apply_choice(watched)
+        self._look(watched, at_ns)
+
+    def ended(self, pid: int) -> None:
+        watched = self._watched.pop(pid, None)
+        if watched is not None:
+            for file in watched.files:
+                self._leave(file, pid)
+
+    def rescan(self, at_ns: int) -> None:
+        """Look again at young processes (late dlopen), and at those whose pod was not known."""
+        for watched in list(self._watched.values()):
+            if watched.choice is Choice.UNDECIDED:
+                choice = self._choose(watched.process)
+                if choice is not watched.choice:
+                    watched.choice = choice
+                    self._apply_choice(watched)
+                    self._look(watched, at_ns)
+            if watched.next_look_ns and at_ns >= watched.next_look_ns:
+                self._look(watched, at_ns)
+        self._close_idle(at_ns)
+
+    def reconcile(self, alive: Iterable[int], at_ns: int) -> None:
+        """Compare with /proc: starts and ends whose news was lost.  A process that can't be read is looked at again here."""
+        alive = set(alive)
+        for pid in [pid for pid in self._watched if pid not in alive]:
+            self.ended(pid)
+        for pid in alive - self._watched.keys():
+            self.started(pid, at_ns)
+
+    def close(self) -> None:
+        """Detach everything."""
+        for library in self._libraries.values():
+            if library.link is not None:
+                library.link.close()
+        self._libraries = {}
+
+    def status(self) -> list[LibraryStatus]:
+        """Every TLS file that a selected process uses."""
+        return [
+            LibraryStatus(
+                path=library.path,
+                processes=len(library.users),
+                sites=len(library.plan.sites) if library.link is not None else 0,
+                slow_sites=tuple(
+                    f"{site.function} {site.role.name.lower()} ({site.instruction})"
+                    for site in library.plan.sites
+                    if not site.emulated
+                ),
+                missing=library.plan.missing,
+                error=library.error,
+            )
+            for library in self._libraries.values()
+        ]
+
+    # ---------------------------------------------------------------------------------------------------------- helpers
+
+    def _apply_choice(self, watched: _Watched) -> None:
+        """Calls of an unselected group are dropped in the kernel, for where it shares a library with a selected one."""
+        group = watched.process.cgroup_id
+        if not group:
+            return
+        if watched.choice is Choice.UNSELECTED:
+            # Only whole groups can be dropped: not while another process of it is selected (selection by process name).
+            others = (other for other in self._watched.values() if other.process.cgroup_id == group)
+            if any(other.choice is not Choice.UNSELECTED for other in others):
+                return
+            self._attacher.select(group, False)
+            self._dropped_groups.add(group)
+        elif group in self._dropped_groups:
+            self._attacher.select(group, True)
+            self._dropped_groups.discard(group)
+
+    def _look(self, watched: _Watched, at_ns: int) -> None:
+        pid = watched.process.pid
+        if watched.choice is Choice.UNSELECTED:
+            watched.next_look_ns = 0
+            for file in watched.files:
+                self._leave(file, pid)
+            watched.files = set()
+            return
+        try:
+            mapped = mapped_tls_files(pid)
+        except PermissionError:
+            self.unreadable += 1
+            mapped = []
+        now = {one.file for one in mapped}
+        for file in watched.files - now:
+            self._leave(file, pid)
+        watched.files = {one.file for one in mapped if self._use(one, pid)}
+        watched.next_look_ns = at_ns + RESCAN_AFTER_NS[watched.looks] if watched.looks < len(RESCAN_AFTER_NS) else 0
+        watched.looks += 1
+
+    def _use(self, mapped: Mapped, pid: int) -> bool:
+        """Whether the file carries TLS functions; if so, it has a link from now on."""
+        if mapped.file in self._without_tls:
+            return False
+        library = self._libraries.get(mapped.file)
+        if library is None:
+            library = self._read(mapped)
+            if library is None:
+                if len(self._without_tls) >= _MAX_REMEMBERED_FILES:
+                    self._without_tls.clear()
+                self._without_tls.add(mapped.file)
+                return False
+            self._libraries[mapped.file] = library
+        library.users.add(pid)
+        library.idle_since_ns = 0
+        if library.link is None:
+            self._attach(library, mapped)
+        return True
+
+    def _read(self, mapped: Mapped) -> _Library | None:
+        for path in mapped.open_paths:
+            try:
+                with open(path, "rb") as file:
+                    plan = self._planner(ElfFile(file))
+            except OSError:
+                continue
+            except ElfError as error:
+                if mapped.is_program:
+                    return None  # a script's interpreter of another format, a corrupt file: no TLS that we could read
+                return _Library(path=mapped.path, plan=Plan(sites=()), error=str(error))
+            if not plan.sites and not plan.missing:
+                return None
+            return _Library(path=mapped.path, plan=plan)
+        return None if mapped.is_program else _Library(path=mapped.path, plan=Plan(sites=()), error="can't be opened")
+
+    def _attach(self, library: _Library, mapped: Mapped) -> None:
+        if not library.plan.sites:
+            library.error = library.error or "; ".join(library.plan.missing)
+            return
+        for path in mapped.open_paths:
+            try:
+                library.link = self._attacher.attach(path, library.plan.sites)
+            except PodtabError as error:
+                library.error = str(error)
+                continue
+            library.error = ""
+            return
+        self.attach_errors += 1
+
+    def _leave(self, file: FileId, pid: int) -> None:
+        library = self._libraries.get(file)
+        if library is None:
+            return
+        library.users.discard(pid)
+
+    def _close_idle(self, at_ns: int) -> None:
+        idle = [(file, library) for file, library in self._libraries.items() if not library.users]
+        for number, (file, library) in enumerate(reversed(idle)):
+            library.idle_since_ns = library.idle_since_ns or at_ns
+            if at_ns - library.idle_since_ns >= IDLE_NS or number >= _MAX_IDLE_LINKS or library.link is None:
+                if library.link is not None:
+                    library.link.close()
+                del self._libraries[file]

@@ -1,0 +1,101 @@
+"""
+The commands.  No logic: each reads its options, calls one function, and turns an error that people can mend into one sentence.
+
+Imports stand inside the commands, so that ``replay`` needs no BCC and ``--help`` is quick.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from agent import __version__
+from agent.model import PodtabError
+
+app = typer.Typer(
+    name="podtab",
+    help="A running tab of what every pod spends on AI: eBPF at the TLS libraries, no application changes.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+ConfigFile = Annotated[
+    Optional[Path],  # noqa: UP045 - typer reads the annotation at run time
+    typer.Option("--config", "-c", help="YAML file; every key has a default. See docs/configuration.md."),
+]
+
+
+def main() -> None:
+    """Entry point of the ``podtab`` command."""
+    try:
+        app()
+    except PodtabError as error:
+        typer.echo(f"podtab: {error}", err=True)
+        sys.exit(1)
+    except BrokenPipeError:
+        # `podtab replay … | head` is a normal way to use it.
+        sys.stderr.close()
+        sys.exit(141)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"podtab {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def run(
+    config: ConfigFile = None,
+    listen: Annotated[str, typer.Option(help="Address of /metrics, /healthz, /readyz, as HOST:PORT or :PORT.")] = "",
+    pod_list: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help="Name pods from this file instead of an API server: kubectl get pods -A -o json > FILE"),
+    ] = None,
+    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "",
+) -> None:
+    """Watch this machine until stopped, and serve its figures at :9464/metrics.  Needs root, or BPF, PERFMON and SYS_PTRACE."""
+    from agent.app import run as run_agent
+    from agent.config import load
+
+    settings = load(config, overrides=_given(listen=listen, pod_list=pod_list, log_level=log_level))
+    raise typer.Exit(run_agent(settings))
+
+
+@app.command()
+def replay(
+    file: Annotated[
+        Path, typer.Argument(help="A tape of `podtab record`, or recorded exchanges (JSON lines, also gzipped).")
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a call instead of a table.")] = False,
+) -> None:
+    """Run everything after capture on a file.  Needs no root."""
+    from agent.pricing import Pricer
+    from agent.replay import replay as replay_file
+    from agent.replay import show, to_json
+
+    results = replay_file(file, Pricer().price)
+    if not as_json:
+        show(results)
+        return
+    for result in results:
+        sys.stdout.buffer.write(to_json(result) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def _given(**options: object) -> dict[str, str]:
+    """Only what the user typed: an absent option must not hide the file's value."""
+    return {name: str(value) for name, value in options.items() if value}
