@@ -73,7 +73,7 @@ class Attribution:
     """Which workload a call belongs to."""
 
     source: NameSource = NameSource.AUTO
-    """auto: the PodList file if one is named, else the API server inside a cluster or by kubeconfig if one is named, else host."""
+    """auto: the PodList file if one is named, else by the kubeconfig if one is named, else the API server inside a cluster, else host."""
     kubeconfig: str = ""
     """Path of a kubeconfig file; "" means none."""
     context: str = ""
@@ -232,9 +232,25 @@ def loads(
         insert(data, Config, SHORT_NAMES.get(name, name), value, "command line")
     config = build(Config, data, origin)
     environ = os.environ if environ is None else environ
-    config = replace(config, node=config.node or environ.get("NODE_NAME") or platform.node())
     _check(config, origin)
-    return config
+    return replace(
+        config,
+        node=config.node or environ.get("NODE_NAME") or platform.node(),
+        attribution=replace(
+            config.attribution, source=_source(config.attribution, in_cluster="KUBERNETES_SERVICE_HOST" in environ)
+        ),
+    )
+
+
+def _source(attribution: Attribution, *, in_cluster: bool) -> NameSource:
+    """What ``auto`` stands for: whoever reads a loaded configuration never meets it."""
+    if attribution.source is not NameSource.AUTO:
+        return attribution.source
+    if attribution.pod_list:
+        return NameSource.POD_LIST
+    if attribution.kubeconfig:
+        return NameSource.KUBECONFIG
+    return NameSource.IN_CLUSTER if in_cluster else NameSource.HOST
 
 
 def _check(config: Config, origin: str) -> None:

@@ -69,10 +69,26 @@ def test_what_cannot_work_is_refused(text: str, word: str) -> None:
         loads(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "environ", "source"),
+    [
+        ("", {}, NameSource.HOST),
+        ("", {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, NameSource.IN_CLUSTER),
+        ("{kubeconfig: k}", {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, NameSource.KUBECONFIG),
+        ("{kubeconfig: k, pod_list: p}", {}, NameSource.POD_LIST),
+        ("{source: host, pod_list: p}", {}, NameSource.HOST),
+        ("{source: in_cluster}", {}, NameSource.IN_CLUSTER),
+    ],
+)
+def test_auto_is_decided_once(text: str, environ: dict[str, str], source: NameSource) -> None:
+    """File before kubeconfig before cluster before host; what is said outright stays."""
+    assert loads(f"attribution: {text}", environ=environ).attribution.source is source
+
+
 def test_a_pod_list_alone_is_enough() -> None:
-    """`--pod-list FILE` needs no second key: source auto takes the file."""
+    """`--pod-list FILE` needs no second key."""
     config = loads("", overrides={"pod_list": "/tmp/pods.json"})
-    assert (config.attribution.source, config.attribution.pod_list) == (NameSource.AUTO, "/tmp/pods.json")
+    assert (config.attribution.source, config.attribution.pod_list) == (NameSource.POD_LIST, "/tmp/pods.json")
 
 
 def test_it_cannot_change_after_it_was_checked() -> None:

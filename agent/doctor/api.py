@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 
 from agent.config import Attribution, NameSource
@@ -19,20 +18,9 @@ class ApiAnswer:
     detail: str = ""
 
 
-def wanted(attribution: Attribution, *, in_cluster: bool) -> NameSource:
-    """The source that ``auto`` stands for here."""
-    if attribution.source is not NameSource.AUTO:
-        return attribution.source
-    if attribution.pod_list:
-        return NameSource.POD_LIST
-    if attribution.kubeconfig:
-        return NameSource.KUBECONFIG
-    return NameSource.IN_CLUSTER if in_cluster else NameSource.HOST
-
-
 def ask(attribution: Attribution) -> ApiAnswer | None:
     """None where the configuration names pods without an API server."""
-    source = wanted(attribution, in_cluster="KUBERNETES_SERVICE_HOST" in os.environ)
+    source = attribution.source
     if source not in (NameSource.IN_CLUSTER, NameSource.KUBECONFIG):
         return None
     import urllib3

@@ -253,8 +253,12 @@ def sites(facts: Facts) -> Check:
         meaning = "no running process uses a TLS library that podtab reads; later ones are found when they start"
         return Check(name="sites", grade=Grade.OK, found="no library in use", meaning=meaning)
     found = f"{len(facts.libraries)} libraries in {sum(library.processes for library in facts.libraries)} processes"
-    broken = [f"{library.path} ({', '.join(library.missing)})" for library in facts.libraries if library.missing]
-    slow = [f"{library.path} ({', '.join(library.slow)})" for library in facts.libraries if library.slow]
+    broken = [
+        f"{library.path} ({', '.join((*library.missing, *filter(None, [library.error])))})"
+        for library in facts.libraries
+        if library.missing or library.error
+    ]
+    slow = [f"{library.path} ({', '.join(library.slow_sites)})" for library in facts.libraries if library.slow_sites]
     if broken:
         meaning = f"no probe site was found in {'; '.join(broken)}: calls through these functions are not seen"
         return Check(name="sites", grade=Grade.WARN, found=found, meaning=meaning, remedy="report the library's build")

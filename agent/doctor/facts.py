@@ -10,9 +10,10 @@ import resource
 from dataclasses import dataclass
 from pathlib import Path
 
+from agent.capture.targets import LibraryStatus
 from agent.config import Config
 from agent.doctor.api import ApiAnswer, ask
-from agent.doctor.libraries import Library, libraries
+from agent.doctor.libraries import libraries
 from agent.doctor.selftests import Result, SelfTest, selftests
 
 # include/uapi/linux/capability.h; only those that decide something here.
@@ -60,7 +61,7 @@ class Facts:
     memlock_bytes: int
     """RLIMIT_MEMLOCK; -1 for unlimited."""
     selftests: tuple[SelfTest, ...] = ()
-    libraries: tuple[Library, ...] = ()
+    libraries: tuple[LibraryStatus, ...] = ()
     api: ApiAnswer | None = None
     """None where no API server is configured."""
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from agent.config import NameSource, loads
-from agent.doctor.api import ApiAnswer, ask, wanted
+from agent.config import loads
+from agent.doctor.api import ApiAnswer, ask
 
 EMPTY_LIST = b'{"kind":"PodList","apiVersion":"v1","metadata":{},"items":[]}'
 
@@ -92,12 +92,7 @@ def test_a_kubeconfig_that_is_not_there(tmp_path: Path) -> None:
     assert answer.problem == "unconfigured"
 
 
-def test_what_auto_stands_for() -> None:
-    """File before kubeconfig before cluster before host."""
-    auto = loads("").attribution
-    assert wanted(auto, in_cluster=True) is NameSource.IN_CLUSTER
-    assert wanted(auto, in_cluster=False) is NameSource.HOST
-    assert wanted(loads("attribution: {kubeconfig: k}").attribution, in_cluster=True) is NameSource.KUBECONFIG
-    both = loads("attribution: {kubeconfig: k, pod_list: p}").attribution
-    assert wanted(both, in_cluster=True) is NameSource.POD_LIST
-    assert wanted(loads("attribution: {source: host}").attribution, in_cluster=True) is NameSource.HOST
+def test_without_an_api_server_nobody_is_asked() -> None:
+    """A host on its own, and pods from a file."""
+    assert ask(loads("", environ={}).attribution) is None
+    assert ask(loads("attribution: {pod_list: p}", environ={}).attribution) is None

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from agent.capture.targets import LibraryStatus
 from agent.doctor.api import ApiAnswer
 from agent.doctor.checks import CHECKS, Check, Grade, examine
-from agent.doctor.libraries import Library
 from agent.doctor.selftests import Result
 from tests.doctor.machines import GOOD, with_test
 
@@ -110,13 +110,16 @@ def test_a_self_test_that_could_not_be_made_is_no_pass() -> None:
 
 def test_slow_and_missing_sites_are_named() -> None:
     """A slow site is told, a function without any site is a warning with the library's path."""
-    library = Library(path="/usr/lib/libssl.so.3", processes=2, sites=4)
+    library = LibraryStatus(path="/usr/lib/libssl.so.3", processes=2, sites=4, slow_sites=(), missing=(), error="")
     fast = replace(GOOD, libraries=(library,))
-    slow = replace(GOOD, libraries=(replace(library, slow=("SSL_read_ex",)),))
+    slow = replace(GOOD, libraries=(replace(library, slow_sites=("SSL_read_ex",)),))
     broken = replace(
         GOOD, libraries=(library, replace(library, path="/app/libssl.so", missing=("SSL_write: no symbol",)))
     )
     assert "emulated" in named(examine(fast), "sites").found
     assert "SSL_read_ex" in named(examine(slow), "sites").meaning
+    torn = replace(GOOD, libraries=(replace(library, error="not an ELF file"),))
+    assert named(examine(torn), "sites").grade is Grade.WARN
+    assert "not an ELF file" in named(examine(torn), "sites").meaning
     assert named(examine(broken), "sites").grade is Grade.WARN
     assert "/app/libssl.so (SSL_write: no symbol)" in named(examine(broken), "sites").meaning

@@ -24,6 +24,7 @@ def test_capture_works_here() -> None:
     assert results["ring_buffer"].result is Result.PASSED, results["ring_buffer"].detail
     if "uprobe_multi" in results:
         assert results["uprobe_multi"].result is Result.PASSED, results["uprobe_multi"].detail
+    assert results["uretprobe_seccomp"].result is not Result.NOT_MADE, results["uretprobe_seccomp"].detail
 
 
 @pytest.mark.kernel
