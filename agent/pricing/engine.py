@@ -1,181 +1,241 @@
 """
-One call → what it costs, or why that is not known.
+What one call cost: ``Pricer.price``.
 
-Order: a cost in the response wins over tables; the served model before the requested one; the served tier, not the one asked for.
-Odd usage is cut to fit and marked.  A price that is not known is ``Unpriced``, never 0.
+What the response itself says it costs wins.  Else leaves (``leaves.py``) times rates (``catalog.py``): the served model first, then the
+requested one, with the served tier and speed, at the time the call ended.  An unknown price is ``Unpriced`` with a reason, a dimension
+that the price book does not know is a remark: nothing is guessed in silence.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from decimal import Decimal
+from typing import NamedTuple
 
-from agent.model import Call, Cost, CostLine, CostSource, Evidence, Reading, Unpriced, Usage
-from agent.pricing.catalog import Amounts, Catalog, Entry
-from agent.pricing.leaves import TokenType, disjoint
+from agent.model import Call, Cost, CostLine, CostSource, Evidence, ExtraUsage, Outcome, Reading, Unpriced, Usage
+from agent.pricing.catalog import Catalog, PriceBookError, Rates, Selectors, ToolType, Unit
+from agent.pricing.leaves import split, states_tokens
 
-_STANDARD_TIERS = frozenset({"", "default", "standard", "standard_only", "auto", "on_demand"})
-# Vertex's words for tiers that others sell too.
-_TIERS = {"on_demand_priority": "priority", "on_demand_flex": "flex"}
-# Anthropic's surcharge for inference kept in one place is not in the price book.
-_SURCHARGED_GEOS = frozenset({"us"})
-# The book counts searches by these names.
+# Prices change at whole minutes (a test says so), so a rate found in a minute holds to its end.
+_MINUTE_NS = 60 * 10**9
+# Models × tiers that one node sees are some dozens; more are invented names, and then starting anew is cheap.
+_MAX_REMEMBERED = 4096
+
+_STANDARD_TIERS = frozenset({"", "default", "standard", "auto", "on_demand", "unspecified", "traffic_type_unspecified"})
+_STANDARD_SPEEDS = frozenset({"", "standard", "normal"})
+_STANDARD_GEOS = frozenset({"", "global", "not_available"})
+# The provider's own tools that are billed by the call, in each API's word.
 _SEARCHES = {
-    "web_search": "web_searches",
-    "web_search_call": "web_searches",
-    "file_search_call": "storage_searches",
+    "web_search": ToolType.WEB_SEARCH,
+    "web_search_call": ToolType.WEB_SEARCH,
+    "file_search_call": ToolType.STORAGE_SEARCH,
 }
-_MODALITIES = (
-    "audio_input_tokens",
-    "audio_output_tokens",
-    "image_input_tokens",
-    "image_output_tokens",
-    "video_input_tokens",
-)
+# Those that cost nothing beside their tokens; any other gets a remark.
+_FREE_TOOLS = frozenset({"web_fetch", "mcp_call", "image_generation_call"})
+_NOT_BILLED = frozenset({Outcome.RATE_LIMITED, Outcome.CLIENT_ERROR, Outcome.SERVER_ERROR})
+
+_NO_USAGE = Unpriced(reason="no_usage")
+_NOT_BILLED_CALL = Unpriced(reason="not_billed")
+_UNKNOWN_PROVIDER = Unpriced(reason="unknown_provider")
+_UNKNOWN_MODEL = Unpriced(reason="unknown_model")
+_UNKNOWN_UNIT = Unpriced(reason="unknown_unit")
+_BOOK_ERROR = Unpriced(reason="price_book_error")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Part:
-    """A usage with its model, priced."""
+class _Plan(NamedTuple):
+    """All that can be known before the tokens are."""
 
-    amounts: Amounts
-    rule: str
+    rates: Rates
     remarks: tuple[str, ...]
 
 
+class _Key(NamedTuple):
+    provider: str
+    served: str
+    requested: str
+    tier: str
+    speed: str
+    geo: str
+
+
 class Pricer:
-    """Built once; ``price`` is pure but for what it remembers."""
+    """Construct it once: it remembers what it looked up."""
 
     def __init__(self, catalog: Catalog | None = None) -> None:
-        self._catalog = catalog or Catalog()
+        self._catalog = Catalog() if catalog is None else catalog
+        self._plans: dict[_Key, tuple[int, _Plan | Unpriced]] = {}
 
     @property
     def price_book(self) -> str:
-        """Version and hash, kept with every cost."""
+        """Version and hash of the price data."""
         return self._catalog.version
 
     def price(self, call: Call) -> Cost | Unpriced:
         reading = call.reading
-        if reading.reported_cost_usd is not None and reading.evidence is not Evidence.NOT_APPLICABLE:
-            return _reported(reading)
+        reported = reading.reported_cost_usd
         if reading.evidence is Evidence.NOT_APPLICABLE:
-            return Unpriced(reason="not_billed")
-        if reading.usage.input_tokens is None and reading.usage.output_tokens is None:
-            return Unpriced(reason="no_usage")
-        if not self._catalog.knows_provider(call.provider):
-            return Unpriced(reason="unknown_provider")
-        entry = self._entry(call.provider, reading.served_model, reading.requested_model)
-        if entry is None:
-            return Unpriced(reason="unknown_model")
-        at = datetime.fromtimestamp(call.ended_at_ns // 10**9, UTC)
-        part = self._part(entry, reading.usage, reading, at)
-        if part is None:
-            return Unpriced(reason="price_book_error")
-        lines = list(_lines(part.amounts, reading.usage))
-        total = part.amounts.total_usd
-        remarks = [*part.remarks, *reading.remarks]
+            return _NOT_BILLED_CALL
+        if reported is not None and reported.is_finite() and reported >= 0:
+            return _reported(call, reported)
+        usage = reading.usage
+        if not states_tokens(usage):
+            if _other_units(usage):
+                return _UNKNOWN_UNIT
+            return _NOT_BILLED_CALL if call.outcome in _NOT_BILLED else _NO_USAGE
+        plan = self._plan(call, reading.served_model, reading.requested_model)
+        if isinstance(plan, Unpriced):
+            return plan
+        bill = _Bill([*reading.remarks, *plan.remarks])
+        bill.add(usage, plan.rates)
+        bill.add_tools(reading, plan.rates)
+        if not bill.certain:
+            return _UNKNOWN_UNIT
         for extra in reading.extra_usage:
-            other = self._entry(call.provider, extra.model, "") if extra.model else entry
-            priced = self._part(other, extra.usage, reading, at) if other else None
-            if priced is None:
-                remarks.append("extra_unpriced")
-                continue
-            total += priced.amounts.total_usd
-            lines += _lines(priced.amounts, extra.usage, prefix=f"{extra.kind} ")
+            self._add_extra(bill, call, extra)
+        if reported is not None:
+            bill.remarks.append("reported_cost_invalid")
+        rule = plan.rates.rule
         return Cost(
-            total_usd=total,
-            lines=tuple(lines),
+            total_usd=sum([line.amount_usd for line in bill.lines], _ZERO),
+            lines=tuple(bill.lines),
             source=CostSource.PRICE_BOOK,
-            rule=part.rule,
+            rule=f"{rule} input>{bill.threshold}" if bill.threshold else rule,
             price_book=self._catalog.version,
-            remarks=tuple(dict.fromkeys(remarks)),
+            remarks=tuple(dict.fromkeys(bill.remarks)),
         )
 
-    def _entry(self, provider: str, *models: str) -> Entry | None:
-        return next((entry for model in models if (entry := self._catalog.entry(provider, model))), None)
+    def _add_extra(self, bill: _Bill, call: Call, extra: ExtraUsage) -> None:
+        if not states_tokens(extra.usage):
+            return
+        if extra.model:
+            plan = self._plan(call, extra.model, "")
+        else:
+            plan = self._plan(call, call.reading.served_model, call.reading.requested_model)
+        if isinstance(plan, Unpriced):
+            bill.remarks.append("extra_unpriced")
+            return
+        bill.remarks += plan.remarks
+        bill.add(extra.usage, plan.rates, prefix=f"{extra.kind} ")
 
-    def _part(self, entry: Entry, usage: Usage, reading: Reading, at: datetime) -> _Part | None:
-        context, remarks = _context(entry, reading)
-        counts = _counts(usage, reading)
-        amounts = self._catalog.amounts(entry, counts, at, context)
-        if amounts is None:
-            # The book can't split what it was not told to split (e.g. cached audio): price the whole at the text rate, and say so.
-            for name in [name for name in counts if "audio" in name or "image" in name or "video" in name]:
-                del counts[name]
-            amounts = self._catalog.amounts(entry, counts, at, context)
-            remarks = (*remarks, "modality_not_priced")
-        if amounts is None:
-            return None
-        selectors = "".join(f" {key}={value}" for key, value in context.items())
-        return _Part(amounts=amounts, rule=entry.rule + selectors, remarks=remarks)
+    def _plan(self, call: Call, served: str, requested: str) -> _Plan | Unpriced:
+        reading = call.reading
+        key = _Key(call.provider, served, requested, reading.service_tier, reading.speed, reading.inference_geo)
+        minute = call.ended_at_ns // _MINUTE_NS
+        found = self._plans.get(key)
+        if found is not None and found[0] == minute:
+            return found[1]
+        if len(self._plans) >= _MAX_REMEMBERED:
+            self._plans.clear()
+        plan = self._look_up(key, call.ended_at_ns)
+        self._plans[key] = (minute, plan)
+        return plan
+
+    def _look_up(self, key: _Key, at_ns: int) -> _Plan | Unpriced:
+        if not self._catalog.knows_provider(key.provider):
+            return _UNKNOWN_PROVIDER
+        selectors = _selectors(key)
+        remarks: list[str] = []
+        try:
+            rates = self._catalog.rates(key.provider, key.served, at_ns=at_ns, selectors=selectors)
+            if rates is None:
+                rates = self._catalog.rates(key.provider, key.requested, at_ns=at_ns, selectors=selectors)
+                if rates is None:
+                    return _UNKNOWN_MODEL
+                if key.served:
+                    remarks.append("requested_model_priced")
+        except PriceBookError:
+            return _BOOK_ERROR
+        if not {"service_tier", "processing"}.isdisjoint(rates.unpriced_selectors):
+            remarks.append("tier_not_priced")
+        if "speed" in rates.unpriced_selectors:
+            remarks.append("speed_not_priced")
+        if key.geo.lower() not in _STANDARD_GEOS:
+            remarks.append("geo_not_priced")
+        return _Plan(rates, tuple(remarks))
 
 
-def _reported(reading: Reading) -> Cost:
-    assert reading.reported_cost_usd is not None
+_ZERO = Decimal(0)
+
+
+class _Bill:
+    """The lines of one call while they are added up."""
+
+    __slots__ = ("certain", "lines", "remarks", "threshold")
+
+    def __init__(self, remarks: list[str]) -> None:
+        self.lines: list[CostLine] = []
+        self.remarks = remarks
+        self.certain = False
+        """At least one count had a price, or there was nothing to count."""
+        self.threshold = 0
+        """The highest long-context threshold that was crossed."""
+
+    def add(self, usage: Usage, rates: Rates, *, prefix: str = "") -> None:
+        leaves = split(usage)
+        self.remarks += leaves.remarks
+        if not leaves.counts:
+            self.certain = True
+        for unit, count in leaves.counts:
+            if self._add_line(unit, count, rates, leaves.input_tokens, prefix):
+                self.certain = True
+            else:
+                self.remarks.append(f"{unit}_not_priced")
+        if _other_units(usage):
+            self.remarks.append("units_not_priced")
+
+    def add_tools(self, reading: Reading, rates: Rates) -> None:
+        if ToolType.REQUEST in rates.by_unit:
+            self._add_line(ToolType.REQUEST, 1, rates, 0, "")
+        for name, count in reading.server_tool_calls.items():
+            if count <= 0 or name in _FREE_TOOLS:
+                continue
+            unit = _SEARCHES.get(name)
+            if unit is None or not self._add_line(unit, count, rates, 0, ""):
+                self.remarks.append("tools_not_priced")
+
+    def _add_line(self, unit: Unit, count: int, rates: Rates, input_tokens: int, prefix: str) -> bool:
+        rate = rates.by_unit.get(unit)
+        if rate is None:
+            return False
+        price = rate.price_usd
+        for start, tier_price in rate.tiers:
+            if input_tokens > start:
+                price = tier_price
+                self.threshold = max(self.threshold, start)
+                break
+        quantity = Decimal(count)
+        self.lines.append(
+            CostLine(
+                unit=prefix + unit if prefix else unit.value, quantity=quantity, amount_usd=price * quantity / rate.per
+            )
+        )
+        if not rate.exact and unit == "cache_write_1h":
+            self.remarks.append("cache_write_1h_not_priced")
+        return True
+
+
+def _other_units(usage: Usage) -> bool:
+    return bool(usage.audio_seconds or usage.pages or usage.search_units)
+
+
+def _reported(call: Call, amount: Decimal) -> Cost:
     return Cost(
-        total_usd=reading.reported_cost_usd,
-        lines=(CostLine(unit="reported", quantity=Decimal(1), amount_usd=reading.reported_cost_usd),),
+        total_usd=amount,
+        lines=(CostLine(unit="reported", quantity=_ONE, amount_usd=amount),),
         source=CostSource.PROVIDER,
         rule="reported in the response",
         price_book="",
-        remarks=reading.remarks,
+        remarks=call.reading.remarks,
     )
 
 
-def _context(entry: Entry, reading: Reading) -> tuple[dict[str, str], tuple[str, ...]]:
-    """The book's selectors for the served tier; what it has no price for is marked, because standard rates are then wrong."""
-    context: dict[str, str] = {}
-    remarks = []
-    tier = reading.service_tier.lower()
-    tier = _TIERS.get(tier, tier)
-    if tier == "batch":
-        context["processing"] = "batch"
-    elif tier not in _STANDARD_TIERS:
-        context["service_tier"] = tier
-    if context and not entry.knows(context):
-        context = {}
-        remarks.append("tier_not_priced")
-    if reading.speed == "fast":
-        if entry.knows({"speed": "fast"}):
-            context["speed"] = "fast"
-        else:
-            remarks.append("tier_not_priced")
-    if reading.inference_geo in _SURCHARGED_GEOS:
-        remarks.append("geo_not_priced")
-    return context, tuple(remarks)
+_ONE = Decimal(1)
 
 
-def _counts(usage: Usage, reading: Reading) -> dict[str, int]:
-    """In the book's words; parts are cut to fit their whole first, because it raises on contradictions."""
-    types = disjoint(usage)
-    written_1h = types.get(TokenType.CACHE_WRITE_1H, 0)
-    written = types.get(TokenType.CACHE_WRITE, 0) + written_1h
-    counts = {
-        "input_tokens": usage.input_tokens or 0,
-        "output_tokens": usage.output_tokens or 0,
-        "cache_read_tokens": types.get(TokenType.CACHE_READ, 0),
-        "cache_write_tokens": written,
-        "cache_write_1h_tokens": written_1h,
-        "output_reasoning_tokens": types.get(TokenType.REASONING, 0),
-    }
-    for name in _MODALITIES:
-        tokens = getattr(usage, name)
-        if tokens:
-            modality, direction, _ = name.split("_")
-            counts[f"{direction}_{modality}_tokens"] = min(tokens, counts[f"{direction}_tokens"])
-    for name, number in reading.server_tool_calls.items():
-        if name in _SEARCHES:
-            counts[_SEARCHES[name]] = number
-    return {name: tokens for name, tokens in counts.items() if tokens}
-
-
-def _lines(amounts: Amounts, usage: Usage, prefix: str = "") -> list[CostLine]:
-    lines = [
-        CostLine(unit=f"{prefix}input", quantity=Decimal(usage.input_tokens or 0), amount_usd=amounts.input_usd),
-        CostLine(unit=f"{prefix}output", quantity=Decimal(usage.output_tokens or 0), amount_usd=amounts.output_usd),
-    ]
-    rest = amounts.total_usd - amounts.input_usd - amounts.output_usd
-    if rest:
-        lines.append(CostLine(unit=f"{prefix}requests", quantity=Decimal(1), amount_usd=rest))
-    return [line for line in lines if line.quantity or line.amount_usd]
+def _selectors(key: _Key) -> Selectors:
+    tier = key.tier.lower().removeprefix("service_tier_").removeprefix("on_demand_")
+    speed = key.speed.lower()
+    return Selectors(
+        service_tier="" if tier in _STANDARD_TIERS or tier == "batch" else tier,
+        batch=tier == "batch",
+        speed="" if speed in _STANDARD_SPEEDS else speed,
+    )
