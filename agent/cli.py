@@ -96,6 +96,18 @@ def replay(
     sys.stdout.buffer.flush()
 
 
+@app.command()
+def doctor(
+    config: ConfigFile = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,
+) -> None:
+    """Is everything there that capture needs?  For each thing missing: what it means and how to get it."""
+    from agent.config import load
+    from agent.doctor import run as examine
+
+    raise typer.Exit(examine(load(config), as_json=json))
+
+
 def _given(**options: object) -> dict[str, str]:
     """Only what the user typed: an absent option must not hide the file's value."""
     return {name: str(value) for name, value in options.items() if value}
