@@ -108,6 +108,18 @@ def doctor(
     raise typer.Exit(examine(load(config), as_json=json))
 
 
+@app.command()
+def demo(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for machines.")] = False,
+    calls: Annotated[int, typer.Option(help="How often each workload makes its calls.")] = 3,
+    hold: Annotated[bool, typer.Option("--hold", help="Keep it running and print the address of its metrics.")] = False,
+) -> None:
+    """Show it all on this machine: real probes, real SDKs, a fake provider that keeps its own books.  Needs root."""
+    from agent.demo.run import demo as run_demo
+
+    raise typer.Exit(run_demo(rounds=calls, as_json=as_json, hold=hold))
+
+
 def _given(**options: object) -> dict[str, str]:
     """Only what the user typed: an absent option must not hide the file's value."""
     return {name: str(value) for name, value in options.items() if value}
