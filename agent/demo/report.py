@@ -68,13 +68,13 @@ def show(agreement: Agreement, pods: Sequence[Pod], elsewhere: dict[str, Decimal
             pod.workload,
             pod.team,
             *_cells(result.captured),
-            f"{result.served.get(COST, Decimal(0)):.6f}" if result.served else "absent",
+            _dollars(result.served.get(COST)),
             "[red]differs[/red]" if result.differences else "[green]equal[/green]",
         )
     table.add_section()
     captured = _sum([result.captured for result in agreement.pods])
     served = _sum([result.served for result in agreement.pods])
-    table.add_row("total", "", "", "", *_cells(captured), f"{served.get(COST, Decimal(0)):.6f}", "", style="bold")
+    table.add_row("total", "", "", "", *_cells(captured), _dollars(served.get(COST)), "", style="bold")
     console.print(table)
     console.print(
         f"The fake provider served {total([served], OUTCOME):.0f} calls; podtab captured {total([captured], OUTCOME):.0f}. "
@@ -101,7 +101,7 @@ def _show_unknown(served: Figures, captured: Figures, console: Console) -> None:
         (WITHOUT_PRICE, "calls went to a model that is on no price list"),
     ):
         if served.get(name) or captured.get(name):
-            left, right = (str(side.get(name, "none")) for side in (served, captured))
+            left, right = (f"{side.get(name, Decimal(0)):.0f}" for side in (served, captured))
             console.print(f"{left} {meaning}; podtab says so of {right}: no cost, not a cost of 0.", highlight=False)
 
 
@@ -112,14 +112,18 @@ def _cells(figures: Figures) -> list[str]:
     cached = total(one, TOKENS + "cache_read")
     inputs = total(one, TOKENS + "input") + total(one, TOKENS + "cache")
     outputs = total(one, TOKENS + "output") + total(one, TOKENS + "reasoning")
-    cost = figures.get(COST)
     return [
         f"{total(one, OUTCOME):.0f}",
         f"{inputs:,.0f}",
         f"{cached:,.0f}",
         f"{outputs:,.0f}",
-        "absent" if cost is None else f"{cost:.6f}",
+        _dollars(figures.get(COST)),
     ]
+
+
+def _dollars(cost: Decimal | None) -> str:
+    """Binary floating point first loses its dust, or equal sums are shown unequal where a digit is just about to turn."""
+    return "absent" if cost is None else f"{round(cost, 9):.6f}"
 
 
 def _sum(rows: Sequence[Figures]) -> dict[str, Decimal]:
