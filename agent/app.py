@@ -30,7 +30,7 @@ from agent.capture.plan import Plan
 from agent.capture.processes import pids
 from agent.capture.ring import ProcessEnded, ProcessStarted
 from agent.capture.selection import Choice, PodFacts, Selection
-from agent.capture.selftest import uretprobe_under_seccomp
+from agent.capture.selftest import Result, uretprobe_seccomp
 from agent.capture.sites import first_instruction_plan, plan
 from agent.capture.targets import Targets
 from agent.config import Config, NameSource
@@ -103,7 +103,8 @@ class Agent:
             max_buffered_bytes=config.core.max_buffered_bytes,
         )
         self._kernel = Kernel(KernelSettings(ring_bytes=config.capture.ring_bytes, links=config.capture.links.value))
-        self._selftest = uretprobe_under_seccomp(self._kernel)
+        self._selftest = uretprobe_seccomp(self._kernel)
+        self._uretprobe_safe = self._selftest.result is Result.PASSED
         self._targets = Targets(self._kernel, planner=self._plan, choose=self._choose, learn=self._attributor.learn)
         self._news: queue.Queue[ProcessStarted | ProcessEnded] = queue.Queue(_MAX_NEWS)
         self._missed_news = threading.Event()
@@ -156,7 +157,7 @@ class Agent:
     def _plan(self, elf: ElfFile) -> Plan:
         if self.config.capture.sites.value == "first":
             return first_instruction_plan(elf)
-        return plan(elf, uretprobe_safe=self._selftest.uretprobe_safe, cookies=self._kernel.cookies)
+        return plan(elf, uretprobe_safe=self._uretprobe_safe, cookies=self._kernel.cookies)
 
     def _choose(self, process: Process) -> Choice:
         config = self.config.selection
@@ -175,8 +176,8 @@ class Agent:
 
     def start(self) -> None:
         """Start the threads; capture is in force when ``ready``."""
-        if not self._selftest.uretprobe_safe:
-            _LOG.warning("return probes are not used", reason=self._selftest.reason)
+        if not self._uretprobe_safe:
+            _LOG.warning("return probes are not used", reason=self._selftest.detail or self._selftest.result.value)
         if self._watch is not None:
             self._watch.start()
             self._watch.synced.wait(timeout=5)

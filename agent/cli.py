@@ -120,18 +120,6 @@ def demo(
     raise typer.Exit(run_demo(rounds=calls, as_json=as_json, hold=hold))
 
 
-@app.command()
-def demo(
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for machines.")] = False,
-    calls: Annotated[int, typer.Option(help="How often each workload repeats its calls.")] = 3,
-    hold: Annotated[bool, typer.Option("--hold", help="Keep the agent running afterwards, until Ctrl-C.")] = False,
-) -> None:
-    """The main job on this machine: sample workloads, a fake provider with books, and both compared.  Needs root."""
-    from agent.demo.run import demo as run_demo
-
-    raise typer.Exit(run_demo(rounds=calls, as_json=as_json, hold=hold))
-
-
 def _given(**options: object) -> dict[str, str]:
     """Only what the user typed: an absent option must not hide the file's value."""
     return {name: str(value) for name, value in options.items() if value}
