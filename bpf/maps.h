@@ -5,7 +5,7 @@
 BPF_RINGBUF_OUTPUT(records, RING_PAGES);
 
 // From a thread to the arguments of its ongoing calls.
-// Key: pid_tgid.  Entries are reused while the thread lives; sched_process_exit deletes them.
+// Key: pid_tgid.  Entries are reused while the thread lives; sched_process_exit and sched_process_exec delete them.
 // A plain hash, not LRU: an LRU evicts live calls under load.
 BPF_HASH(threads, u64, struct thread, MAX_THREADS);
 
@@ -19,6 +19,10 @@ BPF_HASH(verdicts, struct conn_key, struct verdict, MAX_CONNECTIONS);
 
 // From a cgroup id to 1 when its workload is not selected.  Written and deleted by user space.
 BPF_HASH(unselected, u64, u32, MAX_CGROUPS);
+
+// From a link's id to 1 while its probes are in place.
+// Written and deleted by user space: before the probes come, and before they go.
+BPF_HASH(links, u32, u32, MAX_LINKS);
 
 // By enum counter.  Never deleted.
 BPF_ARRAY(counters, u64, COUNTERS_LENGTH);

@@ -57,9 +57,7 @@ struct call {
     unsigned long long buffer;
     unsigned long long count_pointer;  // where the _ex functions, and the inner ones, put the count
     unsigned int link;                 // of the link that opened the call; 0 without cookies
-    unsigned int rival;                // a second link on the same code that fired for the same call
     unsigned int active;
-    unsigned int pad;
 };
 
 struct thread {
@@ -87,5 +85,6 @@ enum counter {
     TAKEN_OVER_CALLS = 10,     // the link that opened calls is gone, another took its place
     RETURNS_WITHOUT_ENTRY = 11,  // attached in mid-call
     CAPTURED_BYTES = 12,
-    COUNTERS_LENGTH = 13,
+    SELFTEST_HITS = 13,        // of the probe on our own child
+    COUNTERS_LENGTH = 14,
 };

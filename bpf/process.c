@@ -16,9 +16,15 @@ static __always_inline int tell_process(u32 tgid, u8 kind)
     return 0;
 }
 
+// TP_PROTO(struct task_struct *p, pid_t old_pid, struct linux_binprm *bprm): a thread that calls exec takes the process's id,
+// and its old id names nobody any more.
 int process_exec(struct bpf_raw_tracepoint_args *ctx)
 {
-    return tell_process(bpf_get_current_pid_tgid() >> 32, RECORD_PROCESS_EXEC);
+    u64 id = bpf_get_current_pid_tgid();
+    u64 before = (id & 0xffffffff00000000ULL) | (u32)ctx->args[1];
+    threads.delete(&id);
+    threads.delete(&before);
+    return tell_process(id >> 32, RECORD_PROCESS_EXEC);
 }
 
 int process_exit(struct bpf_raw_tracepoint_args *ctx)

@@ -28,25 +28,23 @@ static __always_inline int entry(struct pt_regs *ctx, u32 direction)
             return 0;
     }
     struct call *call = &thread->calls[direction & 1];
-    if (call->active && call->link != link) {
-        // Two links on the same code (one image under two mounts): the first one's hit is the call.  Only when it has not
-        // come again before the rival's second hit is it gone, and the rival takes its place.
-        if (call->rival != link) {
-            if (!call->rival)
-                call->rival = link;
+    u64 ssl = PT_REGS_PARM1(ctx), buffer = PT_REGS_PARM2(ctx);
+    if (call->active && call->link != link && call->ssl == ssl && call->buffer == buffer) {
+        // Two links on the same code (one image under two mounts) fire for the same call: the first one's hit is the call.
+        // Unless its probes are gone by now: then it left the call open, and this is another one.
+        if (links.lookup(&call->link)) {
             count(DUPLICATE_HITS, 1);
             return 0;
         }
         count(TAKEN_OVER_CALLS, 1);
     }
-    call->ssl = PT_REGS_PARM1(ctx);
-    call->buffer = PT_REGS_PARM2(ctx);
+    call->ssl = ssl;
+    call->buffer = buffer;
     // Both are read, behind a barrier each: clang would else compute the register's address, which the verifier refuses.
     u64 fourth = PT_REGS_PARM4(ctx), fifth = PT_REGS_PARM5(ctx);
     asm volatile("" : "+r"(fourth), "+r"(fifth));
     call->count_pointer = COOKIE_POINTER_IS_ARGUMENT_5(cookie) ? fifth : fourth;
     call->link = link;
-    call->rival = 0;
     call->active = 1;
     return 0;
 }
@@ -162,6 +160,13 @@ int close_entry(struct pt_regs *ctx)
     record->tgid = key.tgid;
     record->kind = RECORD_CLOSED;
     records.ringbuf_submit(record, BPF_RB_NO_WAKEUP);
+    return 0;
+}
+
+// Proof that the probe on our own child fired: agent/capture/selftest.py.
+int selftest_probe(struct pt_regs *ctx)
+{
+    count(SELFTEST_HITS, 1);
     return 0;
 }
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent.capture import source
+from agent.capture.elf import ElfFile
 from agent.capture.links import (
     BPF_TRACE_UPROBE_MULTI,
     AttachError,
@@ -58,6 +59,8 @@ class KernelSettings:
     max_connections: int = 65_536
     max_threads: int = 65_536
     max_cgroups: int = 16_384
+    max_links: int = 4_096
+    """One a library file in use; a node's containers use some tens."""
     max_call_bytes: int = 256 * 1024
     """Most that is copied of one call."""
     links: str = "auto"
@@ -73,11 +76,16 @@ class Kernel:
         self.version = tuple(int(part) for part in release.split("-")[0].split(".")[:2])
         self.cookies = self.version >= (5, 15)
         self.link_kind = self._choose_links()
+        self.link_problem = ""
+        """Why uprobe_multi was not used although this kernel is new enough."""
         self._bpf = self._compile()
         self._programs: dict[str, int] = {}
+        self._open = True
+        self._dying: dict[int, int] = {}
+        self._suspects: set[ConnId] = set()
+        self._closed: list[Closed] = []
         try:
-            for name in {*_PROGRAMS.values(), "empty_probe"}:
-                self._programs[name] = self._load(name)
+            self._load_all()
             for name, tracepoint in (("process_exec", "sched_process_exec"), ("process_exit", "sched_process_exit")):
                 self._bpf.attach_raw_tracepoint(tp=tracepoint.encode(), fn_name=name.encode())
         except Exception as error:  # noqa: BLE001 - BCC raises nothing narrower
@@ -105,6 +113,7 @@ class Kernel:
             f"-DMAX_THREADS={settings.max_threads}",
             f"-DMAX_CONNECTIONS={settings.max_connections}",
             f"-DMAX_CGROUPS={settings.max_cgroups}",
+            f"-DMAX_LINKS={settings.max_links}",
             f"-DMAX_PARTS={max(1, settings.max_call_bytes // 16384)}",
         ]
         if not self.cookies:
@@ -116,26 +125,47 @@ class Kernel:
                 f"the BPF programs can't be compiled or their maps made: {error}; see `podtab doctor`"
             ) from None
 
-    def _load(self, name: str) -> int:
+    def _load_all(self) -> None:
+        """With uprobe_multi, tried once on ourselves; where that fails and nobody asked for it, with perf_event."""
+        try:
+            self._load_for(self.link_kind)
+            if self.link_kind == "uprobe_multi":
+                self._try_link()
+        except Exception as error:  # BCC raises nothing narrower
+            if self.link_kind != "uprobe_multi" or self.settings.links != "auto":
+                raise
+            self.link_kind, self.link_problem = "perf_event", str(error)
+            self._bpf.funcs.clear()
+            self._load_for(self.link_kind)
+
+    def _load_for(self, link_kind: str) -> None:
         from bcc import BPF
 
-        attach_type = BPF_TRACE_UPROBE_MULTI if self.link_kind == "uprobe_multi" else -1
-        return int(self._bpf.load_func(name.encode(), BPF.KPROBE, attach_type=attach_type).fd)
+        attach_type = BPF_TRACE_UPROBE_MULTI if link_kind == "uprobe_multi" else -1
+        for name in {*_PROGRAMS.values(), "empty_probe", "selftest_probe"}:
+            self._programs[name] = int(self._bpf.load_func(name.encode(), BPF.KPROBE, attach_type=attach_type).fd)
+
+    def _try_link(self) -> None:
+        path, offset = harmless_function()
+        self.attach_selftest(path, offset, pid=os.getpid(), returning=False).close()
 
     # ---------------------------------------------------------------------------------------------------------- probes
 
     def attach(self, path: str, sites: Iterable[Site], pid: int = 0) -> Link:
         """Put all programs on their sites of one file.  ``pid`` 0: in every process that maps it, also later ones."""
-        link = Link(id=self._next_link)
+        number = ctypes.c_uint32(self._next_link)
         self._next_link += 1
         groups: dict[tuple[str, bool], list[Spot]] = {}
         for site in sites:
             if not self.cookies and (site.count == Count.STACK or site.pointer_argument != 4):
                 raise AttachError(f"{path}: {site.function} can't be read at its best site on kernels before 5.15")
-            value = self._cookie(link.id, site) if self.cookies else 0
+            value = self._cookie(number.value, site) if self.cookies else 0
             name = _PROGRAMS[site.role, site.extended]
             spots = groups.setdefault((name, site.probe == Probe.URETPROBE), [])
             spots.append(Spot(file_offset=site.file_offset, cookie=value))
+        if not self._update("links", number, ctypes.c_uint32(1)):
+            raise AttachError(f"{path}: more than {self.settings.max_links} libraries are being watched")
+        link = Link(id=number.value, farewell=lambda: self._open and self._delete("links", number))
         # Entries last: a return that finds no entry is dropped, an entry without its return would leave half a call.
         for (name, returning), spots in sorted(groups.items(), key=lambda item: "entry" in item[0][0]):
             try:
@@ -164,6 +194,13 @@ class Kernel:
                 link.descriptors += self._attach_program(self._programs["empty_probe"], path, spots, returning, pid)
         return link
 
+    def attach_selftest(self, path: str, file_offset: int, *, pid: int, returning: bool) -> Link:
+        """A program that only counts its hits (``selftest_hits``), in one process."""
+        spots = [Spot(file_offset=file_offset, cookie=0)]
+        return Link(
+            id=0, descriptors=self._attach_program(self._programs["selftest_probe"], path, spots, returning, pid)
+        )
+
     def _attach_program(self, program: int, path: str, spots: Sequence[Spot], returning: bool, pid: int) -> list[int]:
         if self.link_kind == "uprobe_multi":
             return explained(path, lambda: attach_multi(program, path, spots, returning=returning, pid=pid))
@@ -182,11 +219,20 @@ class Kernel:
         now_ns = time.monotonic_ns()
         if now_ns - self._clock_at_ns > _CLOCK_AGE_NS:
             self._clock_offset_ns, self._clock_at_ns = time.time_ns() - time.monotonic_ns(), now_ns
-        drained = self.ring.drain(self._clock_offset_ns)
-        if not any(isinstance(happening, ProcessEnded | ProcessStarted) for happening in drained):
-            return drained
         out: list[Happening] = []
+        drained = self.ring.drain(self._clock_offset_ns)
+        if self._closed:
+            out += self._closed
+            self._closed = []
+        if self._dying:
+            drained += [ProcessEnded(pid=pid, at_ns=at_ns) for pid, at_ns in self._dying.items()]
+            self._dying = {}
+        elif not out and not any(isinstance(happening, ProcessEnded | ProcessStarted) for happening in drained):
+            return drained
         for happening in drained:
+            if isinstance(happening, ProcessEnded) and _has_threads(happening.pid):
+                self._dying[happening.pid] = happening.at_ns
+                continue
             if isinstance(happening, ProcessEnded | ProcessStarted):
                 for conn in self.ring.connections_of(happening.pid):
                     self.forget(conn)
@@ -218,14 +264,30 @@ class Kernel:
             self._update("unselected", key, ctypes.c_uint32(1))
 
     def sweep(self) -> int:
-        """Delete what dead processes left behind because their end was not seen; returns how many entries."""
+        """
+        Delete what dead processes left behind because their end was not seen, and close connections whose end was not seen;
+        returns how many.  Once in a minute or so: it reads whole maps.
+        """
         removed = 0
+        alive: dict[int, bool] = {}
         for table in ("connections", "verdicts"):
             for key in self._keys(table):
-                orphan = not os.path.exists(f"/proc/{key.tgid}")
-                if orphan or (table == "verdicts" and not self._contains("connections", key)):
+                if key.tgid not in alive:
+                    alive[key.tgid] = os.path.exists(f"/proc/{key.tgid}")
+                if not alive[key.tgid] or (table == "verdicts" and not self._contains("connections", key)):
                     self._delete(table, key)
                     removed += 1
+        # The record of an end may still be in the ring: only what is missing twice has ended.
+        missing = {
+            conn
+            for conn in self.ring.known()
+            if not self._contains("connections", ConnKey(ssl=conn.pointer, tgid=conn.pid), conn.born_ns)
+        }
+        for conn in missing & self._suspects:
+            self.ring.forget(conn)
+            self._closed.append(Closed(conn=conn, at_ns=time.time_ns()))
+            removed += 1
+        self._suspects = missing - self._suspects
         return removed
 
     # ------------------------------------------------------------------------------------------------------ what it says
@@ -242,10 +304,11 @@ class Kernel:
 
     def map_sizes(self) -> Mapping[str, int]:
         """Entries of every map that holds live state."""
-        return {name: sum(1 for _ in self._keys(name)) for name in ("threads", "connections", "verdicts", "unselected")}
+        return {name: len(self._keys(name)) for name in ("threads", "connections", "verdicts", "unselected", "links")}
 
     def close(self) -> None:
-        """Detach and free everything but the caller's links."""
+        """Detach and free everything but the caller's links, which are best closed before."""
+        self._open = False
         self.ring.close()
         self._bpf.cleanup()
 
@@ -266,8 +329,10 @@ class Kernel:
     def _delete(self, table: str, key: ctypes._CData) -> bool:
         return int(self._lib().bpf_delete_elem(self._fd(table), ctypes.byref(key))) == 0
 
-    def _contains(self, table: str, key: ctypes._CData) -> bool:
-        return int(self._lib().bpf_lookup_elem(self._fd(table), ctypes.byref(key), ctypes.byref(Conn()))) == 0
+    def _contains(self, table: str, key: ctypes._CData, born_ns: int = 0) -> bool:
+        found = Conn()
+        missing = self._lib().bpf_lookup_elem(self._fd(table), ctypes.byref(key), ctypes.byref(found))
+        return not missing and born_ns in (0, found.born_ns)
 
     def _keys(self, table: str) -> list[ConnKey]:
         """A snapshot of a map's keys; of maps with other keys only the number counts."""
@@ -279,3 +344,22 @@ class Kernel:
             result = self._lib().bpf_get_next_key(fd, ctypes.byref(key), ctypes.byref(following))
             key = ConnKey.from_buffer_copy(following)
         return keys
+
+
+def _has_threads(pid: int) -> bool:
+    """Whether more than the first thread is left: that one may end before the others do, or they are just ending."""
+    try:
+        return len(os.listdir(f"/proc/{pid}/task")) > 1
+    except OSError:
+        return False
+
+
+def harmless_function() -> tuple[str, int]:
+    """``labs`` of our own libc, as path and file offset: nobody calls it by chance, and a probe on it disturbs nothing."""
+    with open("/proc/self/maps", encoding="utf-8", errors="replace") as maps:
+        lines = [line.rstrip("\n").partition("/") for line in maps]
+    for _, _, rest in lines:
+        if "/libc.so" in rest or "/libc-2" in rest or "/ld-musl" in rest:
+            with open(f"/{rest}", "rb") as file:
+                return f"/{rest}", ElfFile(file).functions(("labs",))["labs"].file_offset
+    raise AttachError("our own C library is not in /proc/self/maps")

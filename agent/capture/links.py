@@ -48,9 +48,14 @@ class Link:
 
     id: int
     descriptors: list[int] = field(default_factory=list)
+    farewell: Callable[[], object] | None = None
+    """Called once, before the probes go."""
 
     def close(self) -> None:
         """Detach.  Safe to call twice."""
+        if self.farewell:
+            self.farewell()
+            self.farewell = None
         while self.descriptors:
             os.close(self.descriptors.pop())
 

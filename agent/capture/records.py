@@ -71,6 +71,7 @@ COUNTERS = (
     "taken_over_calls",
     "returns_without_entry",
     "captured_bytes",
+    "selftest_hits",
 )
 """``enum counter``, in its order."""
 

@@ -182,6 +182,10 @@ class RingReader:
     def connections_of(self, pid: int) -> list[ConnId]:
         return [run.conn for run in self._runs.values() if run.conn.pid == pid]
 
+    def known(self) -> list[ConnId]:
+        """Connections that have spoken and not ended."""
+        return [run.conn for run in self._runs.values()]
+
     def forget(self, conn: ConnId) -> None:
         """Nothing more of this connection is expected."""
         self._runs.pop((conn.pid, conn.pointer, conn.born_ns), None)
