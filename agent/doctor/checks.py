@@ -7,8 +7,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from agent.capture.selftest import Result, SelfTest
 from agent.doctor.facts import Facts
-from agent.doctor.selftests import Result, SelfTest
 
 OLDEST_KERNEL = (5, 8)
 """Ring buffer, CAP_BPF and CAP_PERFMON."""

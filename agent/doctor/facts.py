@@ -10,11 +10,12 @@ import resource
 from dataclasses import dataclass
 from pathlib import Path
 
+from agent.capture.selftest import Result, SelfTest
 from agent.capture.targets import LibraryStatus
 from agent.config import Config
 from agent.doctor.api import ApiAnswer, ask
 from agent.doctor.libraries import libraries
-from agent.doctor.selftests import Result, SelfTest, selftests
+from agent.doctor.selftests import selftests
 
 # include/uapi/linux/capability.h; only those that decide something here.
 _CAPABILITIES = {"SYS_PTRACE": 19, "SYS_ADMIN": 21, "PERFMON": 38, "BPF": 39}

@@ -7,34 +7,19 @@ A test that could not be made is told as such; it is not a pass.
 
 from __future__ import annotations
 
-import enum
 import os
 import ssl
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
+from agent.capture.elf import ElfError, ElfFile
+from agent.capture.kernel import Kernel, KernelSettings
+from agent.capture.selftest import Result, SelfTest, uretprobe_seccomp
+from agent.capture.sites import plan
 from agent.model import Chunk, Direction, PodtabError
-
-if TYPE_CHECKING:
-    from agent.capture.kernel import Kernel
 
 # Odd, so that no other figure can be mistaken for it; and larger than the smallest record class.
 _PAYLOAD = b"podtab doctor " * 23
 _RING_BYTES = 64 * 1024
-
-
-class Result(enum.StrEnum):
-    PASSED = "passed"
-    FAILED = "failed"
-    NOT_MADE = "not_made"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SelfTest:
-    name: str
-    """ring_buffer, uprobe_multi or uretprobe_seccomp."""
-    result: Result
-    detail: str = ""
 
 
 def selftests() -> tuple[SelfTest, ...]:
@@ -43,44 +28,34 @@ def selftests() -> tuple[SelfTest, ...]:
     if not path:
         why = "our own Python has its TLS library built in"
         return (SelfTest(name="ring_buffer", result=Result.NOT_MADE, detail=why),)
-    tests = _round(path, "auto")
-    if any(test.name == "uprobe_multi" and test.result is Result.FAILED for test in tests):
-        # The old way may work: then its verdict on the ring buffer is the one that counts.
-        tests = [test for test in tests if test.name == "uprobe_multi"] + _round(path, "perf_event")
-    return tuple(tests)
-
-
-def _round(path: str, links: str) -> list[SelfTest]:
-    """Load everything, watch ourselves talk, and ask what return probes do."""
-    from agent.capture.kernel import Kernel, KernelSettings
-    from agent.capture.selftest import uretprobe_under_seccomp
-
-    small = KernelSettings(ring_bytes=_RING_BYTES, max_connections=64, max_threads=64, max_cgroups=64, links=links)
+    small = KernelSettings(ring_bytes=_RING_BYTES, max_connections=64, max_threads=64, max_cgroups=64)
     try:
         kernel = Kernel(small)
     except PodtabError as error:
-        return [SelfTest(name="ring_buffer", result=Result.FAILED, detail=str(error))]
+        return (SelfTest(name="ring_buffer", result=Result.FAILED, detail=str(error)),)
     try:
-        problem = _problem(kernel, path)
-        confined = uretprobe_under_seccomp(kernel)
+        return (*_links(kernel), _ring_buffer(kernel, path), uretprobe_seccomp(kernel))
     finally:
         kernel.close()
-    result = Result.FAILED if problem else Result.PASSED
-    said = problem or f"tried through {kernel.link_kind}: {len(_PAYLOAD)} bytes each way, all seen"
-    tests = [SelfTest(name="ring_buffer", result=result, detail=said)]
+
+
+def _links(kernel: Kernel) -> Iterator[SelfTest]:
+    """The kernel side tries uprobe_multi when it loads, and falls back by itself."""
     if kernel.link_kind == "uprobe_multi":
-        tests.append(SelfTest(name="uprobe_multi", result=result, detail=problem))
-    survived = Result.PASSED if confined.uretprobe_safe else Result.FAILED
-    if confined.reason.startswith("can't be tried"):
-        survived = Result.NOT_MADE
-    return [*tests, SelfTest(name="uretprobe_seccomp", result=survived, detail=confined.reason)]
+        yield SelfTest(name="uprobe_multi", result=Result.PASSED)
+    elif kernel.link_problem:
+        yield SelfTest(name="uprobe_multi", result=Result.FAILED, detail=kernel.link_problem)
+
+
+def _ring_buffer(kernel: Kernel, path: str) -> SelfTest:
+    if problem := _problem(kernel, path):
+        return SelfTest(name="ring_buffer", result=Result.FAILED, detail=problem)
+    said = f"tried through {kernel.link_kind}: {len(_PAYLOAD)} bytes each way, all seen"
+    return SelfTest(name="ring_buffer", result=Result.PASSED, detail=said)
 
 
 def _problem(kernel: Kernel, path: str) -> str:
     """What goes wrong when our own process is watched; "" for nothing."""
-    from agent.capture.elf import ElfError, ElfFile
-    from agent.capture.sites import plan
-
     try:
         with open(path, "rb") as file:
             sites = plan(ElfFile(file), uretprobe_safe=False, cookies=kernel.cookies).sites

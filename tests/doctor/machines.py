@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from agent.capture.selftest import Result, SelfTest
 from agent.doctor.facts import Facts
-from agent.doctor.selftests import Result, SelfTest
 
 GOOD = Facts(
     kernel="6.18.44",

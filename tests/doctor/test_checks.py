@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from agent.capture.selftest import Result
 from agent.capture.targets import LibraryStatus
 from agent.doctor.api import ApiAnswer
 from agent.doctor.checks import CHECKS, Check, Grade, examine
-from agent.doctor.selftests import Result
 from tests.doctor.machines import GOOD, with_test
 
 

@@ -9,11 +9,11 @@ from functools import partial
 
 import pytest
 
+from agent.capture.selftest import Result
 from agent.config import loads
 from agent.doctor import report
 from agent.doctor.checks import Grade, examine
 from agent.doctor.facts import collect
-from agent.doctor.selftests import Result
 from tests.doctor.machines import GOOD, with_test
 
 

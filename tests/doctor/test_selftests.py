@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from agent.capture.selftest import Result, SelfTest
 from agent.doctor import selftests
-from agent.doctor.selftests import Result
 
 
-def by_name() -> dict[str, selftests.SelfTest]:
+def by_name() -> dict[str, SelfTest]:
     return {test.name: test for test in selftests.selftests()}
 
 
