@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -24,6 +26,21 @@ def build(name: str, folder: Path) -> Path:
         source = SOURCES / f"{name}.c"
         subprocess.run(["cc", "-O2", "-D_GNU_SOURCE", source, "-o", program, *LIBRARIES[name]], check=True)
     return program
+
+
+def own_library(folder: Path) -> dict[str, str]:
+    """
+    An environment in which programs load a libssl of their own: a copy, so that no other agent's probes are in the figures and ours
+    touch nobody else.
+    """
+    program = build("pair", folder)
+    listed = subprocess.run(["ldd", program], check=True, capture_output=True, text=True).stdout
+    library = next(line.split()[2] for line in listed.splitlines() if "libssl" in line)
+    copy = folder / "lib" / Path(library).name
+    if not copy.exists():
+        copy.parent.mkdir(exist_ok=True)
+        shutil.copy(library, copy)
+    return {**os.environ, "LD_LIBRARY_PATH": str(copy.parent)}
 
 
 def certificate(folder: Path) -> tuple[Path, Path]:

@@ -1,0 +1,39 @@
+"""
+``make bench``: every benchmark, or those named: ``make bench ARGS="capture_cost agent_cpu"``.
+
+Prints one JSON object on standard output and a table for people on standard error.  Needs root.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from tests.bench import agent_cpu, capture_cost, client_cpu, memory, share, startup
+from tests.bench.report import Benchmark, show
+
+BENCHMARKS: dict[str, Benchmark] = {
+    "capture_cost": capture_cost.run,
+    "agent_cpu": agent_cpu.run,
+    "memory": memory.run,
+    "startup": startup.run,
+    "share": share.run,
+    "client_cpu": client_cpu.run,
+}
+
+
+def main() -> int:
+    names = sys.argv[1:] or list(BENCHMARKS)
+    unknown = [name for name in names if name not in BENCHMARKS]
+    if unknown:
+        print(f"bench: no such benchmark: {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}", file=sys.stderr)
+        return 2
+    if os.geteuid() != 0:
+        print("bench: needs root, for BPF (run: sudo make bench)", file=sys.stderr)
+        return 2
+    show([result for name in names for result in BENCHMARKS[name]()])
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
