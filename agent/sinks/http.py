@@ -6,6 +6,9 @@ Few threads, short time-outs, no request body: whoever connects can't cost much.
 
 from __future__ import annotations
 
+import socket
+import socketserver
+import sys
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -27,6 +30,8 @@ class ListenError(PodtabError):
 class _Handler(BaseHTTPRequestHandler):
     timeout = _TIMEOUT_SECONDS
     server: HttpServer
+    server_version = "podtab"
+    sys_version = ""
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
@@ -69,12 +74,22 @@ class HttpServer(ThreadingHTTPServer):
         self.healthy = healthy
         self.ready = ready
         self._room = threading.BoundedSemaphore(_MAX_CONCURRENT)
+        # "" means all addresses, of IPv6 too: a cluster may have nothing else.
+        dual = not host and socket.has_dualstack_ipv6()
+        self.address_family = socket.AF_INET6 if dual or ":" in host else socket.AF_INET
         try:
             super().__init__((host, port), _Handler)
         except OSError as error:
             raise ListenError(
                 f"{host or '*'}:{port}: can't listen: {error.strerror}; choose another with --listen"
             ) from None
+
+    def server_bind(self) -> None:
+        if self.address_family == socket.AF_INET6 and not self.server_address[0]:
+            self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        # Not the base class's: it asks DNS for our name, and a node may start before its DNS.
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
 
     def process_request(self, request: object, client_address: object) -> None:
         if not self._room.acquire(blocking=False):
@@ -89,7 +104,14 @@ class HttpServer(ThreadingHTTPServer):
             self._room.release()
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that goes away in the middle is not an error of ours."""
+        """A client that goes away in the middle is not an error of ours; anything else is, and is told."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
 
     def start(self) -> None:
         threading.Thread(target=self.serve_forever, name="http", daemon=True).start()
+
+    def stop(self) -> None:
+        """Only after ``start``."""
+        self.shutdown()
+        self.server_close()

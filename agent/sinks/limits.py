@@ -7,6 +7,7 @@ The first values get series of their own, later ones share ``other``; how many w
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Set
 
 OTHER = "other"
 _MAX_LENGTH = 128
@@ -32,13 +33,14 @@ class Limiter:
         admitted.add(value)
         return value
 
-    def forget(self, label: str, value: str) -> None:
-        """The value's series are gone: its place is free."""
-        self._admitted.get(label, set()).discard(value)
+    def keep(self, label: str, in_use: Set[str]) -> None:
+        """Only these values have series now: the others' places are free."""
+        admitted = self._admitted.get(label)
+        if admitted is not None:
+            admitted &= in_use
 
 
 def clean(value: str) -> str:
     """Bounded and printable: a name with control characters is somebody's joke."""
-    if len(value) > _MAX_LENGTH:
-        value = value[:_MAX_LENGTH]
+    value = value[:_MAX_LENGTH]
     return value if value.isprintable() else "".join(sign if sign.isprintable() else "?" for sign in value)

@@ -36,7 +36,7 @@ COST = Metric(
     name="podtab_cost_usd",
     kind="counter",
     labels=BASE,
-    help="Cost of calls in US dollars. Calls without a known price are not in it: see podtab_unpriced_calls_total.",
+    help="Cost of calls in US dollars: a sum of floats, for graphs; exact decimal amounts are in the ledger. Calls without a known price are not in it: see podtab_unpriced_calls_total.",
 )
 CALLS = Metric(
     name="podtab_calls",
@@ -48,13 +48,15 @@ TOKENS = Metric(
     name="podtab_tokens",
     kind="counter",
     labels=(*BASE, "type"),
-    help="Tokens by disjoint type, so that types may be added up: input, cache_read, cache_write, cache_write_1h, output, reasoning.",
+    help="Tokens by disjoint type, so that types may be added up: input, cache_read, cache_write, cache_write_1h, tool_use, input_audio, "
+    "input_image, input_video, output, reasoning, output_audio, output_image. What is billed on top of a call, perhaps of another model, "
+    "is counted with the call.",
 )
 UNPRICED_CALLS = Metric(
     name="podtab_unpriced_calls",
     kind="counter",
     labels=(*BASE, "reason"),
-    help="Calls without a price: unknown_model, unknown_provider, no_usage, price_book_error; not_billed are errors, which cost nothing.",
+    help="Calls without a price: unknown_model, unknown_provider, unknown_unit, no_usage, price_book_error; not_billed are errors, which cost nothing.",
 )
 UNPRICED_TOKENS = Metric(
     name="podtab_unpriced_tokens",
@@ -78,7 +80,7 @@ FIRST_TOKEN = Metric(
     name="podtab_time_to_first_token_seconds",
     kind="histogram",
     labels=TIMED,
-    help="From the first byte of the request to the first event of a streamed response.",
+    help="From the first byte of the request to the first event of a streamed response. Fewer labels than the counters.",
 )
 LOST_BYTES = Metric(
     name="podtab_call_lost_bytes",
@@ -142,6 +144,12 @@ SITES = Metric(
 LINK_KIND = Metric(
     name="podtab_capture_link_info", kind="gauge", labels=("kind",), help="How probes are attached; always 1."
 )
+QUEUE_DROPS = Metric(
+    name="podtab_queue_drops",
+    kind="counter",
+    labels=("queue",),
+    help="What a full queue between two threads of the agent turned away.",
+)
 PROCESSES = Metric(name="podtab_capture_processes", kind="gauge", help="Processes known to capture.")
 CONNECTIONS = Metric(name="podtab_open_connections", kind="gauge", help="Connections that the core holds state of.")
 API_SERVER = Metric(
@@ -179,6 +187,7 @@ HEALTH = (
     LIBRARIES,
     SITES,
     LINK_KIND,
+    QUEUE_DROPS,
     PROCESSES,
     CONNECTIONS,
     API_SERVER,

@@ -8,16 +8,16 @@ that lives long exports ghosts.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.core import Metric as Family
 
-from agent.model import Cost, LedgerEntry, Quarantined, Unsupported, Verdict
-from agent.pricing.leaves import disjoint
+from agent.model import Cost, LedgerEntry, Quarantined, Unsupported, Usage, Verdict
+from agent.pricing.leaves import split
 from agent.sinks import metrics
-from agent.sinks.limits import Limiter
+from agent.sinks.limits import Limiter, clean
 from agent.sinks.metrics import Metric
 
 Labels = tuple[str, ...]
@@ -33,15 +33,26 @@ class _Series:
     who: Labels
     base: Labels
     timed: Labels
-    children: dict[tuple[Metric, Labels], Counter]
-    duration: Histogram
-    first_token: Histogram
+    counters: dict[tuple[Metric, Labels], Counter] = field(default_factory=dict)
+    """By metric and the labels that it has beyond ``base``."""
+    histograms: dict[Metric, Histogram] = field(default_factory=dict)
+    """Made when first needed: an empty one is 17 series of zeros."""
 
 
 class PrometheusSink:
-    """``accept`` runs on the core's thread; scrapes on others."""
+    """All methods are for one thread, the core's; scrapes come on others."""
 
-    def __init__(self, registry: CollectorRegistry, *, max_models: int, max_pods: int, max_workloads: int) -> None:
+    def __init__(
+        self,
+        registry: CollectorRegistry,
+        *,
+        max_models: int = 200,
+        max_pods: int = 500,
+        max_workloads: int = 500,
+        grace_seconds: float = 300.0,
+    ) -> None:
+        # A second time series for each, with the time it began: nobody asks for it, and it doubles the page.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self.limiter = Limiter(
             {
                 "model": max_models,
@@ -69,36 +80,44 @@ class PrometheusSink:
             if metric.kind == "histogram"
         }
         self._series: dict[Labels, _Series] = {}
+        self._grace_ns = int(grace_seconds * 1e9)
+        self._deleted: dict[tuple[str, str], int] = {}
+        """(namespace, pod) → when it was deleted.  As many as pods were deleted within the grace time."""
 
     # ----------------------------------------------------------------------------------------------------------- events
 
     def accept(self, entry: LedgerEntry) -> None:
         """Count one call."""
         call, cost, reading = entry.call, entry.cost, entry.call.reading
+        if self._deleted:
+            self._revive(entry)
         series = self._series_of(entry)
         self._count(series, metrics.CALLS, (call.outcome.value,), 1)
-        tokens = disjoint(reading.usage)
-        for kind, number in tokens.items():
-            self._count(series, metrics.TOKENS, (kind.value,), number)
+        tokens = self._count_tokens(series, reading.usage)
+        for extra in reading.extra_usage:
+            tokens += self._count_tokens(series, extra.usage)
         if isinstance(cost, Cost):
             self._count(series, metrics.COST, (), float(cost.total_usd))
-            for remark in cost.remarks:
-                self._counters[metrics.REMARKS].labels(call.provider, remark).inc()
+            remarks = cost.remarks
         else:
             self._count(series, metrics.UNPRICED_CALLS, (cost.reason,), 1)
             if tokens:
-                self._count(series, metrics.UNPRICED_TOKENS, (cost.reason,), sum(tokens.values()))
+                self._count(series, metrics.UNPRICED_TOKENS, (cost.reason,), tokens)
+            remarks = reading.remarks
+        for remark in remarks:
+            self._counters[metrics.REMARKS].labels(self.limiter.admit("provider", call.provider), remark).inc()
         if call.retry_count:
             self._count(series, metrics.RETRIES, (), 1)
         if call.lost_bytes:
             self._counters[metrics.LOST_BYTES].labels(*series.who).inc(call.lost_bytes)
         if call.first_byte_at_ns:
-            series.duration.observe((call.ended_at_ns - call.started_at_ns) / 1e9)
+            self._observe(series, metrics.DURATION, call.ended_at_ns - call.started_at_ns)
         if call.first_token_at_ns:
-            series.first_token.observe((call.first_token_at_ns - call.started_at_ns) / 1e9)
+            self._observe(series, metrics.FIRST_TOKEN, call.first_token_at_ns - call.started_at_ns)
 
     def accept_unsupported(self, unsupported: Unsupported) -> None:
-        self._counters[metrics.UNSUPPORTED].labels(unsupported.provider, unsupported.reason).inc()
+        provider = self.limiter.admit("provider", unsupported.provider)
+        self._counters[metrics.UNSUPPORTED].labels(provider, unsupported.reason).inc()
 
     def accept_verdict(self, verdict: Verdict) -> None:
         self._counters[metrics.JUDGED].labels(verdict.judgement.value, verdict.reason).inc()
@@ -106,25 +125,42 @@ class PrometheusSink:
     def accept_quarantined(self, quarantined: Quarantined) -> None:
         self._counters[metrics.QUARANTINED].labels(quarantined.reason).inc()
 
+    def pod_deleted(self, namespace: str, pod: str, *, at_ns: int) -> None:
+        """Its series go when the grace time is over and ``tick`` is called, so that the last scrape still sees them."""
+        self._deleted.setdefault((clean(namespace), clean(pod)), at_ns)
+
+    def tick(self, at_ns: int) -> None:
+        """Forget the pods that were deleted long enough ago.  Call it every few seconds."""
+        gone = [pod for pod, deleted_ns in self._deleted.items() if at_ns - deleted_ns >= self._grace_ns]
+        for namespace, pod in gone:
+            self.forget_pod(namespace, pod)
+
     def forget_pod(self, namespace: str, pod: str) -> None:
-        """Drop the series of a deleted pod."""
-        for key, series in list(self._series.items()):
-            if (series.who[0], series.who[3]) != (namespace, pod):
-                continue
-            del self._series[key]
-            for metric, labels in series.children:
-                self._counters[metric].remove(*labels)
-            for metric in (metrics.DURATION, metrics.FIRST_TOKEN):
-                # Several series share one histogram: the second removal finds nothing.
-                self._histograms[metric].remove_by_labels(dict(zip(metric.labels, series.timed, strict=True)))
-            self._counters[metrics.LOST_BYTES].remove_by_labels(dict(zip(metrics.WHO, series.who, strict=True)))
-        self.limiter.forget("pod", pod)
+        """Drop the series of a deleted pod, now."""
+        namespace, pod = clean(namespace), clean(pod)
+        self._deleted.pop((namespace, pod), None)
+        gone = [series for series in self._series.values() if (series.who[0], series.who[3]) == (namespace, pod)]
+        if not gone:
+            return
+        for series in gone:
+            del self._series[series.base]
+            for metric, more in series.counters:
+                self._counters[metric].remove(*series.base, *more)
+            # These are shared by series that differ in the other labels; removing what is not there does nothing.
+            for metric in series.histograms:
+                self._histograms[metric].remove(*series.timed)
+            self._counters[metrics.LOST_BYTES].remove(*series.who)
+        self._free_label_values()
+
+    def health(self) -> Mapping[Metric, Samples]:
+        """What this sink knows of itself: a source for ``HealthCollector``."""
+        return {metrics.LIMITED: {(label,): count for label, count in dict(self.limiter.turned_away).items()}}
 
     # ---------------------------------------------------------------------------------------------------------- helpers
 
     def _series_of(self, entry: LedgerEntry) -> _Series:
         workload, call, reading = entry.workload, entry.call, entry.call.reading
-        model = reading.served_model or reading.requested_model
+        model = reading.served_model or reading.requested_model or "unknown"
         raw = (
             workload.namespace,
             workload.kind,
@@ -145,23 +181,42 @@ class PrometheusSink:
         # Kept under what was admitted: raw values that were turned away must not fill the memory.
         series = self._series.get(base)
         if series is None:
-            timed = base[: len(metrics.TIMED)]
             series = self._series[base] = _Series(
-                who=base[: len(metrics.WHO)],
-                base=base,
-                timed=timed,
-                children={},
-                duration=self._histograms[metrics.DURATION].labels(*timed),
-                first_token=self._histograms[metrics.FIRST_TOKEN].labels(*timed),
+                who=base[: len(metrics.WHO)], base=base, timed=base[: len(metrics.TIMED)]
             )
         return series
 
+    def _count_tokens(self, series: _Series, usage: Usage) -> int:
+        counts = split(usage).counts
+        for kind, number in counts:
+            self._count(series, metrics.TOKENS, (kind.value,), number)
+        return sum([number for _, number in counts])
+
     def _count(self, series: _Series, metric: Metric, more: Labels, amount: float) -> None:
-        child = series.children.get((metric, more))
+        child = series.counters.get((metric, more))
         if child is None:
             child = self._counters[metric].labels(*series.base, *more)
-            series.children[metric, more] = child
+            series.counters[metric, more] = child
         child.inc(amount)
+
+    def _observe(self, series: _Series, metric: Metric, duration_ns: int) -> None:
+        child = series.histograms.get(metric)
+        if child is None:
+            child = series.histograms[metric] = self._histograms[metric].labels(*series.timed)
+        # Below 0 where a clock was set back: a sum that falls looks like a restart to Prometheus.
+        child.observe(max(duration_ns, 0) / 1e9)
+
+    def _revive(self, entry: LedgerEntry) -> None:
+        """A StatefulSet's pod comes back under its old name: a call that began after the deletion is the new one's."""
+        pod = clean(entry.workload.namespace), clean(entry.workload.pod)
+        deleted_ns = self._deleted.get(pod)
+        if deleted_ns is not None and entry.call.started_at_ns > deleted_ns:
+            del self._deleted[pod]
+
+    def _free_label_values(self) -> None:
+        """Places of values that no series has any more are given to the next, or a year of deployments ends in ``other``."""
+        for place, label in enumerate(metrics.BASE):
+            self.limiter.keep(label, {series.base[place] for series in self._series.values()})
 
 
 class HealthCollector:
