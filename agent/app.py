@@ -102,7 +102,13 @@ class Agent:
             max_connections=config.core.max_connections,
             max_buffered_bytes=config.core.max_buffered_bytes,
         )
-        self._kernel = Kernel(KernelSettings(ring_bytes=config.capture.ring_bytes, links=config.capture.links.value))
+        self._kernel = Kernel(
+            KernelSettings(
+                ring_bytes=config.capture.ring_bytes,
+                max_call_bytes=config.capture.max_copy_bytes,
+                links=config.capture.links.value,
+            )
+        )
         self._selftest = uretprobe_seccomp(self._kernel)
         self._uretprobe_safe = self._selftest.result is Result.PASSED
         self._targets = Targets(self._kernel, planner=self._plan, choose=self._choose, learn=self._attributor.learn)
