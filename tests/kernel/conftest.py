@@ -1,0 +1,76 @@
+"""Real probes need root and BPF: without them these tests skip, visibly; in CI that is a failure (tests/conftest.py)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from agent.capture.kernel import Kernel, KernelSettings
+from tests.bench.native_tools import certificate
+from tests.kernel.tls import PYTHON, Client, Server, build_client
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    return certificate(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(scope="session")
+def c_client(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    return build_client(tmp_path_factory.mktemp("client"))
+
+
+@pytest.fixture(scope="session")
+def shared_kernel() -> Iterator[Kernel]:
+    if os.geteuid():
+        pytest.skip("needs root: real probes")
+    kernel = Kernel(KernelSettings())
+    yield kernel
+    kernel.close()
+
+
+@pytest.fixture
+def kernel(shared_kernel: Kernel) -> Kernel:
+    """Loaded once for all, nothing attached, nothing waiting."""
+    shared_kernel.poll()
+    return shared_kernel
+
+
+@pytest.fixture
+def load() -> Iterator[Callable[[KernelSettings], Kernel]]:
+    """Kernels of the test's own."""
+    if os.geteuid():
+        pytest.skip("needs root: real probes")
+    made: list[Kernel] = []
+
+    def make(settings: KernelSettings) -> Kernel:
+        made.append(Kernel(settings))
+        return made[-1]
+
+    yield make
+    for kernel in made:
+        kernel.close()
+
+
+@pytest.fixture
+def server(certificates: tuple[Path, Path]) -> Iterator[Server]:
+    server = Server(certificates)
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def start(server: Server, c_client: list[str]) -> Iterator[Callable[[str], Client]]:
+    """Starts clients: ``python`` (SSL_read_ex, SSL_write_ex) or ``c`` (SSL_read, SSL_write)."""
+    started: list[Client] = []
+
+    def make(kind: str) -> Client:
+        started.append(Client(PYTHON if kind == "python" else c_client, server.port))
+        return started[-1]
+
+    yield make
+    for client in started:
+        client.kill()

@@ -1,0 +1,115 @@
+"""OpenSSL, real probes, real TLS: what capture says is what was said, byte by byte."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from agent.capture.kernel import Kernel, KernelSettings
+from agent.capture.plan import Plan
+from agent.capture.sites import first_instruction_plan
+from agent.model import Direction
+from tests.kernel import tls
+from tests.kernel.client import PATTERN
+from tests.kernel.tls import Client
+
+pytestmark = pytest.mark.kernel
+
+# Below, at and above every record class, and more than one TLS record.
+SIZES = (1, 240, 241, 1008, 1009, 4080, 4081, 16368, 16369, 40_000)
+CALLS = [(size, answer) for size, answer in zip(SIZES, reversed(SIZES), strict=True)]
+CLIENTS = ["python", "c"]
+
+
+def first() -> Plan:
+    with open(tls.LIBSSL, "rb") as file:
+        return first_instruction_plan(tls.ElfFile(file))
+
+
+PLANS: dict[str, Callable[[], Plan]] = {
+    "best": tls.best_plan,
+    "ret": lambda: tls.best_plan(uretprobe_safe=False),
+    "first": first,
+    "no_cookies": lambda: tls.best_plan(cookies=False),
+}
+
+
+def converse(kernel: Kernel, client: Client, sites: Plan) -> None:
+    """Calls of all sizes, two connections; then what was captured is compared."""
+    link = kernel.attach(tls.LIBSSL, sites.sites, pid=client.pid)
+    try:
+        for _ in range(2):
+            client.say("open", *(f"call {sent} {received}" for sent, received in CALLS), "close")
+        happened = tls.until(kernel, lambda happened: len(tls.closed(happened, client.pid)) == 2)
+    finally:
+        link.close()
+    said = b"".join(tls.request(*call) for call in CALLS)
+    heard = b"".join(PATTERN[:received] for _, received in CALLS)
+    found = tls.streams(happened, client.pid)
+    assert [data for (_, direction), data in found.items() if direction is Direction.SENT] == [said] * 2
+    assert [data for (_, direction), data in found.items() if direction is Direction.RECEIVED] == [heard] * 2
+    assert {event.conn for event in tls.closed(happened, client.pid)} == {conn for conn, _ in found}
+
+
+@pytest.mark.parametrize("sites", PLANS)
+@pytest.mark.parametrize("kind", CLIENTS)
+def test_every_byte_both_ways(kernel: Kernel, start: Callable[[str], Client], kind: str, sites: str) -> None:
+    """Both families of functions, all kinds of sites: bytes equal, positions without holes, each connection ends once."""
+    converse(kernel, start(kind), PLANS[sites]())
+
+
+@pytest.mark.parametrize("kind", CLIENTS)
+def test_perf_event_links_say_the_same(
+    load: Callable[[KernelSettings], Kernel], start: Callable[[str], Client], kind: str
+) -> None:
+    """The way of kernels before 6.6."""
+    kernel = load(KernelSettings(links="perf_event", ring_bytes=1 << 20))
+    assert kernel.link_kind == "perf_event"
+    converse(kernel, start(kind), tls.best_plan())
+
+
+def test_a_connection_older_than_the_agent(kernel: Kernel, start: Callable[[str], Client]) -> None:
+    """Joined in mid-stream: from the next call on everything is there, positions count from there."""
+    client = start("python")
+    client.say("open", "call 100 200")
+    link = kernel.attach(tls.LIBSSL, tls.best_plan().sites, pid=client.pid)
+    try:
+        client.say("call 300 400")
+        happened = tls.until(kernel, lambda happened: len(tls.streams(happened, client.pid)) == 2)
+    finally:
+        link.close()
+    assert list(tls.streams(happened, client.pid).values()) == [tls.request(300, 400), PATTERN[:200] + PATTERN[200:400]]
+
+
+def test_a_call_that_began_before_the_probes(
+    kernel: Kernel, start: Callable[[str], Client], server: tls.Server
+) -> None:
+    """Attached while a read waits: that read's return finds no entry and nothing is invented."""
+    client = start("c")
+    client.say("open")
+    server.hold.clear()
+    client.begin("call 10 2000")
+    tls.until(kernel, lambda _: False, seconds=0.3)
+    link = kernel.attach(tls.LIBSSL, tls.best_plan().sites, pid=client.pid)
+    try:
+        server.hold.set()
+        client.wait()
+        client.say("call 20 30")
+        happened = tls.until(kernel, lambda happened: len(tls.streams(happened, client.pid)) == 2)
+    finally:
+        link.close()
+    assert sorted(tls.streams(happened, client.pid).values(), key=len)[0] in (PATTERN[:30], tls.request(20, 30))
+    assert tls.request(20, 30) in tls.streams(happened, client.pid).values()
+
+
+def test_late_starters_are_seen_from_their_first_byte(kernel: Kernel, start: Callable[[str], Client]) -> None:
+    """An inode-wide link covers processes that start after it."""
+    link = kernel.attach(tls.LIBSSL, tls.best_plan().sites)
+    try:
+        client = start("c")
+        client.say("open", "call 7 9", "close")
+        happened = tls.until(kernel, lambda happened: bool(tls.closed(happened, client.pid)))
+    finally:
+        link.close()
+    assert list(tls.streams(happened, client.pid).values()) == [tls.request(7, 9), PATTERN[:9]]
