@@ -15,12 +15,12 @@ RUN apt-get update \
 WORKDIR /src
 # The environment uses the system's Python, because Debian's BCC is built for it.
 RUN python3 -m venv --system-site-packages /opt/podtab
-COPY pyproject.toml README.md ./
+COPY pyproject.toml README.md constraints.txt ./
 COPY agent agent
 COPY bpf bpf
 RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \
     --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt \
-    /opt/podtab/bin/pip install --no-cache-dir --no-compile .
+    /opt/podtab/bin/pip install --no-cache-dir --no-compile --constraint constraints.txt .
 # The Kubernetes client brings a second, asynchronous copy of itself; wheels bring debug symbols.  Byte code is made here, once,
 # because the container's root file system is read-only.
 RUN /opt/podtab/bin/pip uninstall -y -q aiohttp aiohttp-retry setuptools pip \
