@@ -15,6 +15,7 @@ from agent.model import ProtocolError
 # A size line with extensions; real ones are below 20 bytes.
 _MAX_LINE_BYTES = 4096
 _MAX_TRAILER_BYTES = 64 * 1024
+_MAX_DIGITS = 15
 _SIZE_LINE = re.compile(rb"([0-9a-fA-F]{1,15})[ \t]*(?:;[^\r\n]{0,4000})?\r\n")
 
 
@@ -67,15 +68,18 @@ class ChunkedReader:
                     raise ProtocolError(f"chunk size line longer than {_MAX_LINE_BYTES} bytes")
                 self._buffer = data[at:]
                 break
-            try:
-                length = int(data[at:line_end], 16)
-            except ValueError:
+            line = data[at:line_end]
+            # The usual line is digits only; `int` alone would also take a sign, underscores and "0x".
+            if line.isalnum() and line[1:2] not in (b"x", b"X") and len(line) <= _MAX_DIGITS:
+                try:
+                    length = int(line, 16)
+                except ValueError:
+                    raise ProtocolError("no chunk size where one has to be") from None
+            else:
                 match = _SIZE_LINE.match(data, at)
                 if match is None:
-                    raise ProtocolError("no chunk size where one has to be") from None
+                    raise ProtocolError("no chunk size where one has to be")
                 length = int(match[1], 16)
-            if length < 0:
-                raise ProtocolError("negative chunk size")
             at = line_end + 2
             if length == 0:
                 self._trailers = True

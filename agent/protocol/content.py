@@ -30,21 +30,24 @@ class _Zlib:
     def __init__(self, window_bits: int) -> None:
         self._window_bits = window_bits
         self._inflate = zlib.decompressobj(window_bits)
-        self._seen = False
+        self._undecided = window_bits == zlib.MAX_WBITS
+        """Of a "deflate" body: whether a zlib header comes first is not known before two bytes are there."""
+        self._head = b""
 
     def decode(self, data: bytes) -> bytes:
-        out = []
-        while data:
-            try:
-                out.append(self._inflate.decompress(data))
-            except zlib.error:
-                if self._seen or self._window_bits != zlib.MAX_WBITS:
-                    raise
-                # "deflate" without the zlib wrapper: old servers.
+        if self._undecided:
+            data = self._head + data
+            if len(data) < 2:
+                self._head = data
+                return b""
+            self._undecided = False
+            # RFC 1950, 2.2: the method is 8 and the first two bytes are a multiple of 31.  Else it is raw, as from old servers.
+            if data[0] & 15 != 8 or int.from_bytes(data[:2], "big") % 31:
                 self._window_bits = -zlib.MAX_WBITS
                 self._inflate = zlib.decompressobj(self._window_bits)
-                continue
-            self._seen = True
+        out = []
+        while data:
+            out.append(self._inflate.decompress(data))
             data = self._inflate.unused_data if self._inflate.eof and self._window_bits > zlib.MAX_WBITS else b""
             if data:
                 self._inflate = zlib.decompressobj(self._window_bits)

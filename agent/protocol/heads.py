@@ -63,7 +63,12 @@ def response_head(data: bytes, keep: frozenset[str]) -> Head:
     """``data`` is a whole head, its empty line included."""
     collector = _Collector(keep)
     parser = httptools.HttpResponseParser(collector)
-    _feed(parser, data, "response")
+    try:
+        _feed(parser, data, "response")
+    except ProtocolError:
+        # llhttp stops at 101 as at an error, with the head all read.
+        if parser.get_status_code() != 101:
+            raise
     return Head(status=parser.get_status_code(), http_version=parser.get_http_version(), headers=collector.headers)
 
 

@@ -36,6 +36,8 @@ class SseParser:
             return []
         if self._return_pending or b"\r" in data:
             data = self._unify_line_ends(data)
+            if not data:
+                return []
         carry = self._carry
         if carry:
             # A blank line can be cut in two, so the search has to begin one byte early.

@@ -1,0 +1,35 @@
+"""Ways to cut a byte string.  Deterministic ones always; a CR LF bug can hide in one cut of a hundred."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Iterator
+
+
+def whole(data: bytes) -> list[bytes]:
+    return [data]
+
+
+def bytewise(data: bytes) -> list[bytes]:
+    return [data[at : at + 1] for at in range(len(data))]
+
+
+def every_cut_in_two(data: bytes) -> Iterator[list[bytes]]:
+    for cut in range(len(data) + 1):
+        yield [data[:cut], data[cut:]]
+
+
+def random_cuts(data: bytes, *, rounds: int = 50, seed: int = 23) -> Iterator[list[bytes]]:
+    chance = random.Random(seed)
+    for _ in range(rounds):
+        cuts = sorted(chance.sample(range(len(data) + 1), min(len(data), chance.randint(1, 12))))
+        edges = [0, *cuts, len(data)]
+        yield [data[start:end] for start, end in itertools.pairwise(edges)]
+
+
+def all_ways(data: bytes) -> Iterator[list[bytes]]:
+    yield whole(data)
+    yield bytewise(data)
+    yield from every_cut_in_two(data)
+    yield from random_cuts(data)

@@ -1,0 +1,73 @@
+"""Incremental JSON arrays: elements as they become complete, however the text is cut."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.model import ProtocolError
+from agent.protocol.json_array import MAX_ELEMENT_BYTES, JsonArrayParser
+from tests.protocol.cuts import all_ways
+
+VALUES = [{"a": [1, {"b": "]}"}]}, {"text": 'quote " and \\ back\\\\slash {['}, {"empty": {}}]
+STREAM = ("[" + "\n,\r\n".join(json.dumps(value, indent=1) for value in VALUES) + "\n]").encode()
+
+
+def parse(parts: list[bytes]) -> list[object]:
+    parser = JsonArrayParser()
+    return [json.loads(item.data) for part in parts for item in parser.receive(part)]
+
+
+def test_splitting_never_changes_the_elements() -> None:
+    """Strings with brackets and escaped quotes, cut anywhere."""
+    for parts in all_ways(STREAM):
+        assert parse(parts) == VALUES, [len(part) for part in parts]
+
+
+def test_elements_come_before_the_array_ends() -> None:
+    """A stream is read while it is written."""
+    parser = JsonArrayParser()
+    assert [json.loads(item.data) for item in parser.receive(b'[{"a": 1}\n,')] == [{"a": 1}]
+
+
+def test_after_a_gap_nothing_is_invented() -> None:
+    """The nesting is unknown: no element is given."""
+    parser = JsonArrayParser()
+    parser.receive(b'[{"a": ')
+    parser.gap()
+    assert parser.receive(b'1}, {"b": 2}]') == []
+
+
+def test_an_endless_element_is_refused() -> None:
+    """Bounded memory."""
+    parser = JsonArrayParser()
+    with pytest.raises(ProtocolError, match="longer than"):
+        parser.receive(b'[{"a": "')
+        for _ in range(MAX_ELEMENT_BYTES // 65536 + 2):
+            parser.receive(b"x" * 65536)
+
+
+@given(st.lists(st.binary(max_size=30)))
+def test_garbage_raises_nothing_else(parts: list[bytes]) -> None:
+    """Items or ProtocolError."""
+    parser = JsonArrayParser()
+    try:
+        for part in parts:
+            parser.receive(part)
+    except ProtocolError:
+        pass
+
+
+_TEXT = st.text(alphabet='ab"\\[]{},: ', max_size=8)
+_VALUES = st.one_of(st.integers(), _TEXT, st.lists(_TEXT, max_size=2), st.dictionaries(_TEXT, _TEXT, max_size=2))
+
+
+@given(st.lists(st.dictionaries(_TEXT, _VALUES, max_size=3), max_size=4), st.data())
+def test_any_array_of_objects_comes_back(values: list[dict[str, object]], data: st.DataObject) -> None:
+    """Whatever the elements hold."""
+    text = json.dumps(values).encode()
+    cut = data.draw(st.integers(0, len(text)))
+    assert parse([text[:cut], text[cut:]]) == values
