@@ -110,8 +110,3 @@ class HttpServer(ThreadingHTTPServer):
 
     def start(self) -> None:
         threading.Thread(target=self.serve_forever, name="http", daemon=True).start()
-
-    def stop(self) -> None:
-        """Only after ``start``."""
-        self.shutdown()
-        self.server_close()

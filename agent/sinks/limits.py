@@ -6,7 +6,6 @@ The first values get series of their own, later ones share ``other``; how many w
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Set
 
 OTHER = "other"
@@ -19,8 +18,8 @@ class Limiter:
     def __init__(self, limits: dict[str, int]) -> None:
         self._limits = limits
         self._admitted: dict[str, set[str]] = {label: set() for label in limits}
-        self.turned_away: Counter[str] = Counter()
-        """Label → how many times ``other`` was given."""
+        self.turned_away = dict.fromkeys(limits, 0)
+        """Label → how many times ``other`` was given.  All labels from the start: scrapes read it while it counts."""
 
     def admit(self, label: str, value: str) -> str:
         admitted = self._admitted.get(label)

@@ -144,12 +144,6 @@ SITES = Metric(
 LINK_KIND = Metric(
     name="podtab_capture_link_info", kind="gauge", labels=("kind",), help="How probes are attached; always 1."
 )
-QUEUE_DROPS = Metric(
-    name="podtab_queue_drops",
-    kind="counter",
-    labels=("queue",),
-    help="What a full queue between two threads of the agent turned away.",
-)
 PROCESSES = Metric(name="podtab_capture_processes", kind="gauge", help="Processes known to capture.")
 CONNECTIONS = Metric(name="podtab_open_connections", kind="gauge", help="Connections that the core holds state of.")
 API_SERVER = Metric(
@@ -187,7 +181,6 @@ HEALTH = (
     LIBRARIES,
     SITES,
     LINK_KIND,
-    QUEUE_DROPS,
     PROCESSES,
     CONNECTIONS,
     API_SERVER,

@@ -42,15 +42,7 @@ class _Series:
 class PrometheusSink:
     """All methods are for one thread, the core's; scrapes come on others."""
 
-    def __init__(
-        self,
-        registry: CollectorRegistry,
-        *,
-        max_models: int = 200,
-        max_pods: int = 500,
-        max_workloads: int = 500,
-        grace_seconds: float = 300.0,
-    ) -> None:
+    def __init__(self, registry: CollectorRegistry, *, max_models: int, max_pods: int, max_workloads: int) -> None:
         # A second time series for each, with the time it began: nobody asks for it, and it doubles the page.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.limiter = Limiter(
@@ -80,17 +72,12 @@ class PrometheusSink:
             if metric.kind == "histogram"
         }
         self._series: dict[Labels, _Series] = {}
-        self._grace_ns = int(grace_seconds * 1e9)
-        self._deleted: dict[tuple[str, str], int] = {}
-        """(namespace, pod) → when it was deleted.  As many as pods were deleted within the grace time."""
 
     # ----------------------------------------------------------------------------------------------------------- events
 
     def accept(self, entry: LedgerEntry) -> None:
         """Count one call."""
         call, cost, reading = entry.call, entry.cost, entry.call.reading
-        if self._deleted:
-            self._revive(entry)
         series = self._series_of(entry)
         self._count(series, metrics.CALLS, (call.outcome.value,), 1)
         tokens = self._count_tokens(series, reading.usage)
@@ -125,20 +112,9 @@ class PrometheusSink:
     def accept_quarantined(self, quarantined: Quarantined) -> None:
         self._counters[metrics.QUARANTINED].labels(quarantined.reason).inc()
 
-    def pod_deleted(self, namespace: str, pod: str, *, at_ns: int) -> None:
-        """Its series go when the grace time is over and ``tick`` is called, so that the last scrape still sees them."""
-        self._deleted.setdefault((clean(namespace), clean(pod)), at_ns)
-
-    def tick(self, at_ns: int) -> None:
-        """Forget the pods that were deleted long enough ago.  Call it every few seconds."""
-        gone = [pod for pod, deleted_ns in self._deleted.items() if at_ns - deleted_ns >= self._grace_ns]
-        for namespace, pod in gone:
-            self.forget_pod(namespace, pod)
-
     def forget_pod(self, namespace: str, pod: str) -> None:
-        """Drop the series of a deleted pod, now."""
+        """Drop the series of a deleted pod, now: the grace time is attribution's."""
         namespace, pod = clean(namespace), clean(pod)
-        self._deleted.pop((namespace, pod), None)
         gone = [series for series in self._series.values() if (series.who[0], series.who[3]) == (namespace, pod)]
         if not gone:
             return
@@ -151,10 +127,6 @@ class PrometheusSink:
                 self._histograms[metric].remove(*series.timed)
             self._counters[metrics.LOST_BYTES].remove(*series.who)
         self._free_label_values()
-
-    def health(self) -> Mapping[Metric, Samples]:
-        """What this sink knows of itself: a source for ``HealthCollector``."""
-        return {metrics.LIMITED: {(label,): count for label, count in dict(self.limiter.turned_away).items()}}
 
     # ---------------------------------------------------------------------------------------------------------- helpers
 
@@ -205,13 +177,6 @@ class PrometheusSink:
             child = series.histograms[metric] = self._histograms[metric].labels(*series.timed)
         # Below 0 where a clock was set back: a sum that falls looks like a restart to Prometheus.
         child.observe(max(duration_ns, 0) / 1e9)
-
-    def _revive(self, entry: LedgerEntry) -> None:
-        """A StatefulSet's pod comes back under its old name: a call that began after the deletion is the new one's."""
-        pod = clean(entry.workload.namespace), clean(entry.workload.pod)
-        deleted_ns = self._deleted.get(pod)
-        if deleted_ns is not None and entry.call.started_at_ns > deleted_ns:
-            del self._deleted[pod]
 
     def _free_label_values(self) -> None:
         """Places of values that no series has any more are given to the next, or a year of deployments ends in ``other``."""

@@ -33,7 +33,8 @@ def port(answers: Answers) -> Iterator[int]:
     server = HttpServer("127.0.0.1", 0, registry, healthy=lambda: answers.unhealthy, ready=lambda: answers.unready)
     server.start()
     yield server.server_port
-    server.stop()
+    server.shutdown()
+    server.server_close()
 
 
 def get(port: int, path: str, host: str = "127.0.0.1", **headers: str) -> tuple[int, str, str]:
@@ -109,4 +110,5 @@ def test_all_addresses_means_both_families() -> None:
         for host in ("127.0.0.1", "::1"):
             assert get(server.server_port, "/healthz", host)[0] == 200
     finally:
-        server.stop()
+        server.shutdown()
+        server.server_close()

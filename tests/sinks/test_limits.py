@@ -10,9 +10,9 @@ from agent.sinks.limits import OTHER, Limiter, clean
 
 def test_later_values_are_other() -> None:
     """The first keep their names for good; how often a value was turned away is counted."""
-    limiter = Limiter({"model": 2})
+    limiter = Limiter({"model": 2, "pod": 1})
     assert [limiter.admit("model", name) for name in ("a", "b", "c", "a", "c", "")] == ["a", "b", OTHER, "a", OTHER, ""]
-    assert limiter.turned_away == {"model": 2}
+    assert limiter.turned_away == {"model": 2, "pod": 0}
 
 
 def test_labels_without_a_limit_pass() -> None:
