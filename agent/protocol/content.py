@@ -6,6 +6,7 @@ A cut stream is readable as far as it goes.  What comes out is bounded against d
 
 from __future__ import annotations
 
+import codecs
 import zlib
 from typing import Protocol
 
@@ -119,6 +120,26 @@ def _one(coding: str) -> Decoder | None:
             return None
 
 
+def _is_plain(coding: str, first_bytes: bytes) -> bool:
+    """
+    Whether JSON text came although a header says br or deflate.
+
+    Theory: ``[`` or ``{`` is no start of a compressed body.  Practice: brotli's header of every body of 64 KiB to 1 MiB is ``[``, and one
+    that begins with 0x0b may go on with it.  So the text must look like JSON, and the decoder refuse it or make no text of it.
+    """
+    # Not strip(): it takes 0x0b for white space, which JSON does not.
+    if first_bytes.lstrip(b" \t\r\n")[:1] not in (b"{", b"["):
+        return False
+    decoder = _one(coding)
+    assert decoder is not None
+    try:
+        begun = decoder.decode(first_bytes)[:64]
+        text = codecs.getincrementaldecoder("utf-8")().decode(begun)
+    except (zlib.error, brotli.error, UnicodeDecodeError):
+        return True
+    return any(character < " " and character not in "\t\r\n" for character in text)
+
+
 _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 
 
@@ -134,10 +155,9 @@ def decoder_for(content_encoding: str, first_bytes: bytes) -> Decoder:
         names = [magic] if magic else []
     elif magic and names[-1] not in (magic, f"x-{magic}"):
         names = [magic]
-    elif (names[-1] in ("br", "deflate") and first_bytes.lstrip()[:1] in (b"{", b"[")) or first_bytes.startswith(
-        (b"data:", b"event:")
+    elif first_bytes.startswith((b"data:", b"event:")) or (
+        names[-1] in ("br", "deflate") and _is_plain(names[-1], first_bytes)
     ):
-        # A JSON text is not a valid start of any br or deflate stream that a server would make for JSON.
         names = []
     decoders = [_one(name) for name in reversed(names)]
     known = [decoder for decoder in decoders if decoder is not None]
