@@ -1,0 +1,145 @@
+"""All connections together: bounds, quarantine, and time."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agent.dialects import DIALECTS
+from agent.dialects.openai_chat import OpenAiChat
+from agent.dialects.providers import Providers
+from agent.model import Chunk, ConnId, Direction, Outcome, Quarantined, StreamItem, Unpriced
+from agent.pipeline.pipeline import IDLE_NS, Pipeline
+from tests.exchanges import CONN, Wire, pipeline, request, response
+
+
+def other(number: int) -> ConnId:
+    return ConnId(pid=number, pointer=number, born_ns=number)
+
+
+def quarantined(wire: Wire) -> list[str]:
+    return [output.reason for output in wire.outputs if isinstance(output, Quarantined)]
+
+
+def test_a_broken_connection_costs_only_itself() -> None:
+    """Its neighbour goes on; what was under way on it is told as cut."""
+    core = pipeline()
+    broken, sound = Wire(core, other(1)), Wire(core, other(2))
+    broken.send(request()).receive(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nnot a size\r\n")
+    sound.send(request()).receive(response())
+    assert quarantined(broken) == ["protocol_error"]
+    assert [call.outcome for call in broken.calls] == [Outcome.CUT]
+    assert len(sound.calls) == 1
+    broken.send(request()).receive(response())
+    assert len(broken.calls) == 1, "nothing more is read of it"
+
+
+def test_a_bug_of_ours_costs_one_connection_and_shows_no_payload() -> None:
+    """An exception's message can quote what it was given; its class can't."""
+
+    class Buggy(OpenAiChat):
+        def item(self, item: StreamItem) -> None:
+            raise ZeroDivisionError(item.data)
+
+        def document(self, body: bytes, complete: bool) -> None:
+            raise ZeroDivisionError(body)
+
+    core = Pipeline(
+        dialects=(Buggy, *DIALECTS), provider_of=Providers().provider_of, price=lambda _: Unpriced(reason="x")
+    )
+    wire = Wire(core).send(request()).receive(response())
+    assert quarantined(wire) == ["bug"]
+    assert "chatcmpl" not in repr([output for output in wire.outputs if isinstance(output, Quarantined)])
+
+
+def test_more_connections_than_allowed_drop_the_oldest() -> None:
+    """Counted, and the call under way is told."""
+    core = pipeline(max_connections=3)
+    wires = [Wire(core, other(number)).send(request()) for number in range(1, 5)]
+    assert core.open_connections == 3
+    assert quarantined(wires[3]) == ["too_many"]
+    assert [call.conn for call in wires[3].calls] == [other(1)]
+
+
+def test_memory_over_all_connections_is_bounded_and_the_largest_pays() -> None:
+    """A pod that sends endless bodies can't make the agent forget the others."""
+    core = pipeline(max_buffered_bytes=3 * 1024 * 1024)
+    small = Wire(core, other(1)).send(request(body={"model": "small", "x": "y" * 1000})[:-2])
+    large = Wire(core, other(2)).send(
+        b"POST /v1/chat/completions HTTP/1.1\r\nhost: api.openai.com\r\ncontent-length: 99999999\r\n\r\n"
+    )
+    for _ in range(80):
+        large.send(b"z" * 65536)
+    assert quarantined(large) == ["memory"]
+    small.send(b'"}').receive(response())
+    assert len(small.calls) == 1
+
+
+def test_a_connection_that_is_silent_for_too_long_is_given_up() -> None:
+    """Its call is told as cut; a younger one stays."""
+    core = pipeline()
+    wire = Wire(core).send(request())
+    assert list(core.tick(wire.at_ns + IDLE_NS - 1)) == []
+    wire.outputs += core.tick(wire.at_ns + IDLE_NS)
+    assert [call.outcome for call in wire.calls] == [Outcome.CUT]
+    assert core.open_connections == 0
+
+
+def test_a_closed_connection_leaves_nothing() -> None:
+    """No state per connection that ever was."""
+    core = pipeline()
+    for number in range(1, 200):
+        Wire(core, other(number)).send(request()).receive(response()).close()
+    assert core.open_connections == 0
+
+
+def test_an_idle_connection_is_small() -> None:
+    """Ten thousand of them must fit beside everything else."""
+    import tracemalloc
+
+    core = pipeline()
+    Wire(core, other(0)).send(request()).receive(response())
+    tracemalloc.start()
+    for number in range(1, 1001):
+        Wire(core, other(number)).send(request()).receive(response())
+    size, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert size / 1000 < 6 * 1024
+
+
+_PARTS = st.one_of(st.binary(max_size=80), st.sampled_from([request(), response(), request()[:60], response()[50:90]]))
+
+
+@settings(max_examples=200)
+@given(st.lists(st.tuples(st.sampled_from(Direction), _PARTS, st.integers(0, 30)), max_size=12))
+def test_no_input_raises(pieces: list[tuple[Direction, bytes, int]]) -> None:
+    """Whatever pods send and whatever is lost: outputs, never an exception, and never a bug."""
+    core = pipeline()
+    positions = dict.fromkeys(Direction, 0)
+    outputs = []
+    for direction, data, lost in pieces:
+        positions[direction] += lost % 7 if lost > 20 else 0
+        outputs += core.receive(
+            Chunk(
+                conn=CONN,
+                direction=direction,
+                position=positions[direction],
+                data=data,
+                at_ns=1,
+                last_at_ns=1,
+                cgroup_id=0,
+            )
+        )
+        positions[direction] += len(data)
+    assert not [output for output in outputs if isinstance(output, Quarantined) and output.reason == "bug"]
+
+
+@pytest.mark.parametrize("reason", ["protocol_error", "memory", "too_many", "bug"])
+def test_reasons_are_a_closed_set(reason: str) -> None:
+    """They are label values: the docstring of the type names each."""
+    import inspect
+
+    from agent.pipeline import pipeline as module
+
+    assert f'"{reason}"' in inspect.getsource(module)
