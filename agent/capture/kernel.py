@@ -231,20 +231,23 @@ class Kernel:
             return drained
         for happening in drained:
             if isinstance(happening, ProcessEnded) and _has_threads(happening.pid):
-                self._dying[happening.pid] = happening.at_ns
+                self._dying[happening.pid] = now_ns + self._clock_offset_ns
                 continue
             if isinstance(happening, ProcessEnded | ProcessStarted):
                 for conn in self.ring.connections_of(happening.pid):
-                    self.forget(conn)
-                    out.append(Closed(conn=conn, at_ns=happening.at_ns))
+                    # A new program may have connections already, and a new process the pid.
+                    if conn.born_ns + self._clock_offset_ns < happening.at_ns:
+                        self.forget(conn)
+                        out.append(Closed(conn=conn, at_ns=happening.at_ns))
             out.append(happening)
         return out
 
     def forget(self, conn: ConnId) -> None:
         """Delete what the kernel keeps of a connection."""
         key = ConnKey(ssl=conn.pointer, tgid=conn.pid)
-        self._delete("connections", key)
-        self._delete("verdicts", key)
+        if self._contains("connections", key, conn.born_ns):
+            self._delete("connections", key)
+            self._delete("verdicts", key)
         self.ring.forget(conn)
 
     # --------------------------------------------------------------------------------------------------------- answers
@@ -253,7 +256,8 @@ class Kernel:
         """Tell the kernel, once, whether a connection is ours."""
         key = ConnKey(ssl=verdict.conn.pointer, tgid=verdict.conn.pid)
         value = VerdictValue(born_ns=verdict.conn.born_ns, judgement=_JUDGEMENTS[verdict.judgement])
-        self._update("verdicts", key, value)
+        if self._contains("connections", key, verdict.conn.born_ns):
+            self._update("verdicts", key, value)
 
     def select(self, cgroup_id: int, selected: bool) -> None:
         """Drop, or no longer drop, the calls of a cgroup before any copy."""

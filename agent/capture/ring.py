@@ -89,6 +89,7 @@ class RingReader:
         self._data = self._view[page:]
         self._headers = self._data.cast("I")
         self._runs: dict[tuple[int, int, int], _Run] = {}
+        self._by_pid: dict[int, set[ConnId]] = {}
 
     @property
     def fill_bytes(self) -> int:
@@ -122,6 +123,7 @@ class RingReader:
                 run = runs.get(key)
                 if run is None:
                     run = runs[key] = _Run(ConnId(pid=tgid, pointer=ssl, born_ns=born_ns))
+                    self._by_pid.setdefault(tgid, set()).add(run.conn)
                 offset += _RECORD_BYTES
                 if run.direction != direction:
                     if run.parts:
@@ -165,8 +167,9 @@ class RingReader:
                 run.room = MAX_JOINED_BYTES - size
                 growing[id(run)] = run
             elif kind == CLOSED:
-                run = runs.pop((tgid, ssl, born_ns), None)
+                run = runs.get((tgid, ssl, born_ns))
                 if run is not None:
+                    self.forget(run.conn)
                     if run.parts:
                         out.append(_finish(run))
                     out.append(Closed(conn=run.conn, at_ns=at_ns))
@@ -180,7 +183,7 @@ class RingReader:
         return out
 
     def connections_of(self, pid: int) -> list[ConnId]:
-        return [run.conn for run in self._runs.values() if run.conn.pid == pid]
+        return list(self._by_pid.get(pid, ()))
 
     def known(self) -> list[ConnId]:
         """Connections that have spoken and not ended."""
@@ -188,7 +191,11 @@ class RingReader:
 
     def forget(self, conn: ConnId) -> None:
         """Nothing more of this connection is expected."""
-        self._runs.pop((conn.pid, conn.pointer, conn.born_ns), None)
+        if self._runs.pop((conn.pid, conn.pointer, conn.born_ns), None):
+            siblings = self._by_pid[conn.pid]
+            siblings.discard(conn)
+            if not siblings:
+                del self._by_pid[conn.pid]
 
     def close(self) -> None:
         self._headers.release()
