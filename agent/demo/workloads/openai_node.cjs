@@ -32,7 +32,9 @@ const STEPS = {
     }
   },
   async embeddings() {
-    const answer = await client.embeddings.create({ model: "text-embedding-3-small", input: ["spade", "rake"] });
+    // Some 100 kB of answer: more than one TLS record, and than one block of a content coding.
+    const input = Array(12).fill("spade");
+    const answer = await client.embeddings.create({ model: "text-embedding-3-small", input });
     tell(answer.model, answer.usage);
   },
   // Several at once, on connections of their own.
