@@ -87,7 +87,7 @@ def played() -> Iterator[Played]:
         run_workloads(box, PODS, ROUNDS, agent)
         agreement, captured = settle(box, PODS, agent)
         page = agent.metrics()
-        agent.stop()
+        assert agent.stop() == 0
         yield Played(agreement=agreement, captured=captured, page=page)
 
 
