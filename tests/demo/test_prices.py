@@ -1,5 +1,6 @@
 """The demo's hand-written prices."""
 
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
@@ -11,9 +12,14 @@ from agent.demo.prices import PRICES
 PROVIDERS = {"gpt": "openai", "text": "openai", "claude": "anthropic", "gemini": "google"}
 
 
+@pytest.mark.parametrize("year", [2026, 2030])
 @pytest.mark.parametrize("model", PRICES)
-def test_list_and_price_book_agree(model: str) -> None:
-    """Two independent sources; where they part, one of them is old and somebody must look at the provider's page."""
+def test_list_and_price_book_agree(model: str, year: int) -> None:
+    """
+    Two independent sources; where they part, one of them is old and somebody must look at the provider's page.
+
+    Also years from now: the book has prices with a date, and the demo must not break on one.
+    """
     embeds = model.startswith("text")
     caches = model.startswith("claude")
     tokens = Tokens(
@@ -30,5 +36,8 @@ def test_list_and_price_book_agree(model: str) -> None:
         cache_write_tokens=tokens.cache_write + tokens.cache_write_1h or None,
         cache_write_1h_tokens=tokens.cache_write_1h or None,
     )
-    listed = calc_price(usage, model, provider_id=PROVIDERS[model.split("-")[0]]).total_price
+    moment = datetime(year, 6, 1, tzinfo=UTC)
+    listed = calc_price(
+        usage, model, provider_id=PROVIDERS[model.split("-")[0]], genai_request_timestamp=moment
+    ).total_price
     assert cost_usd(model, tokens) == pytest.approx(listed, abs=Decimal("1e-12"))
