@@ -13,12 +13,15 @@ from pathlib import Path
 
 from agent.capture.elf import ElfFile
 from agent.capture.kernel import Kernel
+from agent.capture.links import Link
 from agent.capture.plan import Plan
 from agent.capture.ring import Happening
 from agent.capture.sites import plan
 from agent.doctor.selftests import own_library
 from agent.model import Chunk, Closed, ConnId, Direction
 from tests.kernel.client import PATTERN
+
+__all__ = ["ElfFile", "Happening", "Link"]  # for the tests as well
 
 LIBSSL = own_library()
 FOLDER = Path(__file__).parent
@@ -47,6 +50,8 @@ class Server:
 
     def _serve(self, plain: socket.socket) -> None:
         with plain:
+            # Two writes an answer: else the second one waits 40 ms for the client's delayed acknowledgement.
+            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             try:
                 with self._context.wrap_socket(plain, server_side=True) as connection:
                     while head := _exactly(connection, 16):

@@ -1,0 +1,160 @@
+"""Births, deaths, forks, restarts: nobody is harmed, nothing is mixed up, nothing is left behind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from agent.capture.kernel import Kernel, KernelSettings
+from agent.capture.ring import ProcessEnded, ProcessStarted
+from agent.model import Direction
+from tests.kernel import tls
+from tests.kernel.client import PATTERN
+from tests.kernel.tls import Client
+
+pytestmark = pytest.mark.kernel
+
+EMPTY = {"threads": 0, "connections": 0, "verdicts": 0, "unselected": 0, "links": 0}
+ROUNDS = 100
+
+
+def ended(happened: list[tls.Happening], pid: int) -> bool:
+    return any(isinstance(event, ProcessEnded) and event.pid == pid for event in happened)
+
+
+def test_killed_in_mid_call(
+    load: Callable[[KernelSettings], Kernel], start: Callable[[str], Client], server: tls.Server
+) -> None:
+    """A thread that never returns: its connection ends with the process, and no map remembers either."""
+    kernel = load(KernelSettings(ring_bytes=1 << 20))
+    client = start("c")
+    link = kernel.attach(tls.LIBSSL, tls.best_plan().sites, pid=client.pid)
+    try:
+        client.say("open", "call 5 10")
+        server.hold.clear()
+        client.begin("call 100 1000")
+        begun = tls.until(kernel, lambda happened: len(tls.chunks(happened, client.pid)) >= 4)
+        assert kernel.map_sizes()["threads"] == 1
+        client.kill()
+        happened = begun + tls.until(kernel, lambda happened: ended(happened, client.pid))
+    finally:
+        link.close()
+    (end,) = tls.closed(happened, client.pid)
+    assert {end.conn} == {chunk.conn for chunk in tls.chunks(happened, client.pid)}
+    assert kernel.map_sizes() == EMPTY
+
+
+def test_a_process_is_born_and_dies(kernel: Kernel, start: Callable[[str], Client]) -> None:
+    """Every program start and end is told once, in order, without any probe."""
+    client = start("c")
+    client.end()
+    happened = tls.until(kernel, lambda happened: ended(happened, client.pid))
+    mine = [event for event in happened if isinstance(event, ProcessStarted | ProcessEnded) and event.pid == client.pid]
+    assert [type(event) for event in mine] == [ProcessStarted, ProcessEnded]
+
+
+@pytest.mark.parametrize("kind", ["python", "c"])
+def test_forked_workers(kernel: Kernel, start: Callable[[str], Client], kind: str) -> None:
+    """A child goes on with its parent's connection object: that is another connection, with bytes of its own."""
+    client = start(kind)
+    link = kernel.attach(tls.LIBSSL, tls.best_plan().sites)
+    try:
+        client.say("open", "call 10 20")
+        child = client.say("fork")
+        client.say("call 30 40", "close")
+        happened = tls.until(kernel, lambda happened: bool(tls.closed(happened, child)))
+        client.end()
+        happened += tls.until(kernel, lambda happened: ended(happened, client.pid))
+    finally:
+        link.close()
+    assert child != client.pid
+    assert list(tls.streams(happened, client.pid).values()) == [tls.request(10, 20), PATTERN[:20]]
+    assert list(tls.streams(happened, child).values()) == [tls.request(30, 40), PATTERN[:40]]
+    assert len(tls.closed(happened, client.pid)) == 1
+
+
+def test_a_thousand_connections_leave_nothing(
+    load: Callable[[KernelSettings], Kernel], start: Callable[[str], Client]
+) -> None:
+    """After their ends all maps are empty, and so is what the reader keeps."""
+    kernel = load(KernelSettings(ring_bytes=1 << 20))
+    client = start("c")
+    link = kernel.attach(tls.LIBSSL, tls.best_plan().sites, pid=client.pid)
+    happened: list[tls.Happening] = []
+    try:
+        for _ in range(100):
+            for _ in range(10):
+                client.say("open", "call 50 50", "close")
+            happened += kernel.poll()
+        client.end()
+        happened += tls.until(kernel, lambda happened: ended(happened, client.pid))
+    finally:
+        link.close()
+    assert len(tls.closed(happened, client.pid)) == 1000
+    assert len({end.conn for end in tls.closed(happened, client.pid)}) == 1000
+    assert kernel.map_sizes() == EMPTY
+    assert kernel.ring.connections == 0
+
+
+def test_attach_and_detach(kernel: Kernel, start: Callable[[str], Client]) -> None:
+    """A hundred rounds under traced processes that go on working: all of them are alive and unharmed at the end."""
+    clients = [start("python"), start("c")]
+    sites = tls.best_plan().sites
+    for client in clients:
+        client.say("open")
+    for _ in range(ROUNDS):
+        for client in clients:
+            client.begin("call 2000 3000")
+        link = kernel.attach(tls.LIBSSL, sites)
+        for client in clients:
+            client.wait()
+            client.begin("call 10 10")
+        link.close()
+        for client in clients:
+            client.wait()
+        kernel.poll()
+    assert [client.end() for client in clients] == [0, 0]
+
+
+def test_a_seccomp_confined_process(kernel: Kernel, start: Callable[[str], Client]) -> None:
+    """An allow-list that knows nothing of probes: captured, and alive at the end."""
+    client = start("c")
+    link = kernel.attach(tls.LIBSSL, tls.best_plan(uretprobe_safe=True).sites, pid=client.pid)
+    try:
+        client.say("open", "confine", "call 100 200", "close")
+        happened = tls.until(kernel, lambda happened: bool(tls.closed(happened, client.pid)))
+    finally:
+        link.close()
+    assert list(tls.streams(happened, client.pid).values()) == [tls.request(100, 200), PATTERN[:200]]
+    assert client.end() == 0
+
+
+def test_agent_restarted_in_mid_stream(
+    load: Callable[[KernelSettings], Kernel], start: Callable[[str], Client], server: tls.Server
+) -> None:
+    """The first one sees what came until its end, the second what came from its start; the client notices neither."""
+    client = start("python")
+    sites = tls.best_plan().sites
+    first = load(KernelSettings(ring_bytes=1 << 20))
+    link = first.attach(tls.LIBSSL, sites, pid=client.pid)
+    client.say("open")
+    server.hold.clear()
+    client.begin("call 100 8000")
+    before = tls.until(first, lambda happened: len(tls.streams(happened, client.pid)) == 2)
+    link.close()
+    second = load(KernelSettings(ring_bytes=1 << 20))
+    link = second.attach(tls.LIBSSL, sites, pid=client.pid)
+    try:
+        server.hold.set()
+        client.wait()
+        client.say("call 1 1")
+        after = tls.until(second, lambda happened: len(tls.streams(happened, client.pid)) == 2)
+    finally:
+        link.close()
+    found = {direction: data for (_, direction), data in tls.streams(before, client.pid).items()}
+    later = {direction: data for (_, direction), data in tls.streams(after, client.pid).items()}
+    assert found == {Direction.SENT: tls.request(100, 8000), Direction.RECEIVED: PATTERN[:4000]}
+    assert later[Direction.SENT] == tls.request(1, 1)
+    # The read that was waiting when the second one came has no entry there, so its bytes are not invented.
+    assert later[Direction.RECEIVED] in (PATTERN[:1], PATTERN[4000:8000] + PATTERN[:1])
