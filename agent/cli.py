@@ -76,6 +76,23 @@ def run(
 
 
 @app.command()
+def record(
+    file: Annotated[Path, typer.Argument(help="The tape to make; must not exist.")],
+    config: ConfigFile = None,
+    content: Annotated[
+        bool, typer.Option("--content", help="Also message bodies, which hold prompts and answers. Else only lengths.")
+    ] = False,
+    seconds: Annotated[float, typer.Option(help="Stop after this long; 0: when interrupted.")] = 0.0,
+) -> None:
+    """Capture onto a tape, for `podtab replay`.  Needs root, or BPF, PERFMON and SYS_PTRACE."""
+    from agent.config import load
+    from agent.record import record as record_tape
+
+    settings = load(config)
+    raise typer.Exit(record_tape(settings, file, content=content or settings.record.content, seconds=seconds))
+
+
+@app.command()
 def replay(
     file: Annotated[
         Path, typer.Argument(help="A tape of `podtab record`, or recorded exchanges (JSON lines, also gzipped).")

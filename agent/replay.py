@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
+from agent.capture.tape import is_tape, read_tape
 from agent.dialects import DIALECTS
 from agent.dialects.providers import Providers
 from agent.model import (
@@ -32,6 +33,7 @@ from agent.model import (
     Judgement,
     PodtabError,
     PricedCall,
+    Process,
     Quarantined,
     Unpriced,
     Unsupported,
@@ -73,12 +75,41 @@ class Result:
 
 def replay(path: Path, price: Callable[[Call], Cost | Unpriced], framing: Framing | None = None) -> Iterator[Result]:
     """One result or more for each exchange of the file, in its order."""
+    if is_tape(path):
+        yield from _replay_tape(path, price)
+        return
     with _opened(path) as file:
         for number, line in enumerate(_lines(path, file), 1):
             if number == 1 and not line.lstrip().startswith(b"{"):
                 raise ReplayError(f"{path}: neither a tape nor an exchanges file: it does not begin with a JSON object")
             if line.strip():
                 yield from _replay_line(path, number, line, price, framing or Framing())
+
+
+def _replay_tape(path: Path, price: Callable[[Call], Cost | Unpriced]) -> Iterator[Result]:
+    pipeline = Pipeline(dialects=DIALECTS, provider_of=Providers().provider_of, price=price)
+    at_ns = 0
+    open_conns: dict[ConnId, None] = {}
+    for record in read_tape(path):
+        if isinstance(record, Process):
+            continue
+        at_ns = record.at_ns
+        open_conns[record.conn] = None
+        if isinstance(record, Closed):
+            del open_conns[record.conn]
+        yield from _told(pipeline.receive(record))
+    # The tape ends, so everything on it ends.
+    for conn in open_conns:
+        yield from _told(pipeline.receive(Closed(conn=conn, at_ns=at_ns)))
+
+
+def _told(outputs: Iterable[Output]) -> Iterator[Result]:
+    for output in outputs:
+        if isinstance(output, Verdict):
+            continue
+        conn = output.call.conn if isinstance(output, PricedCall) else output.conn
+        number = output.call.stream_id if isinstance(output, PricedCall) else getattr(output, "stream_id", 0)
+        yield Result(id=f"{conn.pid}/{conn.pointer:x}/{conn.born_ns}#{number}", output=output)
 
 
 def _opened(path: Path) -> BinaryIO:
@@ -229,7 +260,17 @@ def show(results: Iterable[Result]) -> None:
     for name in ("provider", "api", "model", "status", "in", "cached", "out", "evidence", "cost in $"):
         table.add_column(name, justify="right" if name in ("in", "cached", "out", "cost in $") else "left")
     others: Counter[str] = Counter()
-    for result in results:
+    failure: PodtabError | None = None
+    pending = iter(results)
+    while True:
+        try:
+            result = next(pending, None)
+        except PodtabError as error:
+            # What stands before the damage is shown first.
+            failure = error
+            break
+        if result is None:
+            break
         output = result.output
         if not isinstance(output, PricedCall):
             others[f"{type(output).__name__.lower()} {output.reason}"] += 1
@@ -251,6 +292,8 @@ def show(results: Iterable[Result]) -> None:
     console.print(table)
     for reason, number in others.most_common():
         console.print(f"{number} exchanges not read: {reason}")
+    if failure is not None:
+        raise failure
 
 
 def _call_fields(priced: PricedCall) -> dict[str, object]:
