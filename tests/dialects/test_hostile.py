@@ -1,0 +1,158 @@
+"""Bodies come from pods: whatever they hold, a dialect answers with a reading."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agent.dialects import DIALECTS
+from agent.dialects.base import Dialect
+from agent.dialects.values import count, error_word, last_object, usd, word
+from agent.model import Evidence, RequestHead, ResponseHead, StreamItem
+
+_KEYS = st.sampled_from(
+    [
+        "id",
+        "model",
+        "usage",
+        "choices",
+        "delta",
+        "message",
+        "error",
+        "type",
+        "name",
+        "index",
+        "tool_calls",
+        "function",
+        "content",
+        "prompt_tokens",
+        "completion_tokens",
+        "total_tokens",
+        "input_tokens",
+        "output_tokens",
+        "prompt_tokens_details",
+        "cached_tokens",
+        "response",
+        "status",
+        "output",
+        "usageMetadata",
+        "promptTokenCount",
+        "candidates",
+        "finishReason",
+        "parts",
+        "functionCall",
+        "iterations",
+        "cost",
+        "cost_in_usd_ticks",
+        "server_tool_use",
+        "x_groq",
+        "tool_usage",
+        "image_gen",
+    ]
+)
+_LEAVES = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**70), 2**70)
+    | st.floats()
+    | st.text(max_size=8)
+    | st.sampled_from(["message_start", "message_delta", "response.completed", "tool_use"])
+)
+_JSON = st.recursive(
+    _LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_KEYS, inner, max_size=4), max_leaves=12
+)
+
+PATHS = {
+    "openai/chat": "/v1/chat/completions",
+    "openai/completions": "/v1/completions",
+    "openai/embeddings": "/v1/embeddings",
+    "openai/responses": "/v1/responses",
+    "anthropic/messages": "/v1/messages",
+    "gemini/generateContent": "/v1/models/m:generateContent",
+    "gemini/streamGenerateContent": "/v1/models/m:streamGenerateContent",
+}
+
+
+def dump(value: object) -> bytes:
+    return json.dumps(value).encode()
+
+
+def fresh(dialect: type[Dialect]) -> Dialect:
+    request = RequestHead(stream_id=1, method="POST", target=PATHS[dialect.api], headers={})
+    assert dialect.accepts(request)
+    return dialect(request, "openai")
+
+
+@pytest.mark.parametrize("dialect", DIALECTS, ids=[dialect.api for dialect in DIALECTS])
+@settings(max_examples=60, deadline=None)
+@given(
+    asked=_JSON,
+    answer=_JSON,
+    items=st.lists(_JSON, max_size=4),
+    status=st.sampled_from([200, 429, 500]),
+    complete=st.booleans(),
+)
+def test_any_json_gives_a_reading(
+    dialect: type[Dialect], asked: object, answer: object, items: list[object], status: int, complete: bool
+) -> None:
+    """No exception, no negative, no usage without a number; names are bounded."""
+    one = fresh(dialect)
+    one.request_body(dump(asked), True)
+    one.response_head(ResponseHead(stream_id=1, status=status, headers={"x-litellm-response-cost": "x"}))
+    for item in items:
+        one.item(StreamItem("", dump(item)))
+    one.document(dump(answer), complete)
+    reading = one.reading(complete=complete, streaming=bool(items))
+    for name in reading.usage.__dataclass_fields__:
+        value = getattr(reading.usage, name)
+        assert value is None or value >= 0
+    if reading.evidence is Evidence.REPORTED:
+        assert reading.usage.input_tokens is not None or reading.usage.output_tokens is not None
+    assert all(
+        len(text) <= 256 for text in (reading.served_model, reading.response_id, reading.error, *reading.tool_calls)
+    )
+
+
+@pytest.mark.parametrize("dialect", DIALECTS, ids=[dialect.api for dialect in DIALECTS])
+@given(body=st.binary(max_size=60), complete=st.booleans())
+def test_any_bytes_give_a_reading(dialect: type[Dialect], body: bytes, complete: bool) -> None:
+    """Not JSON is not an error of ours."""
+    one = fresh(dialect)
+    one.request_body(body, complete)
+    one.item(StreamItem("", body))
+    one.document(body, complete)
+    assert one.reading(complete=complete, streaming=False).evidence is not Evidence.REPORTED
+
+
+def test_what_is_no_count() -> None:
+    """Booleans, negatives, strings and the absurd are "not stated"."""
+    assert [count(value) for value in (True, -1, "5", 10**13, float("nan"), None, [])] == [None] * 7
+    assert [count(value) for value in (0, 5, 5.0)] == [0, 5, 5]
+
+
+def test_what_is_no_money() -> None:
+    """Nor is infinity."""
+    assert [usd(value) for value in (True, "x", float("inf"), -0.1, None, 10**12)] == [None] * 6
+
+
+def test_error_words_never_quote_messages() -> None:
+    """Messages quote prompts."""
+    assert error_word("the prompt was: secret") == "error"
+    assert error_word({"message": "secret", "type": "overloaded"}) == "overloaded"
+    assert error_word({"message": "secret"}) == "error"
+
+
+def test_words_are_bounded() -> None:
+    """They become labels."""
+    assert len(word("x" * 10_000)) == 256
+
+
+def test_the_last_object_of_a_text_that_is_not_whole() -> None:
+    """A key inside a string has escaped quotes and is not found."""
+    body = b'ond half of an answer \\"usage\\": {\\"prompt_tokens\\": 1}", "usage": {"prompt_tokens": 7, "d": {"c": 1}}, "x":'
+    assert last_object(body, b"usage") == {"prompt_tokens": 7, "d": {"c": 1}}
+    assert last_object(b'"usage": {"prompt_tok', b"usage") == {}
+    assert last_object(b"nothing", b"usage") == {}
