@@ -114,6 +114,25 @@ def replay(
 
 
 @app.command()
+def top(
+    url: Annotated[
+        str, typer.Option(help="Where the agent's metrics are: HOST:PORT, or a whole URL.")
+    ] = "http://localhost:9464/metrics",
+    once: Annotated[
+        bool, typer.Option("--once", help="One table instead of a live one; so it is over a pipe.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,
+    sort: Annotated[str, typer.Option(help="cost, rate, calls, tokens, errors or name.")] = "cost",
+    namespace: Annotated[str, typer.Option("--namespace", "-n", help="Only pods of this namespace.")] = "",
+    interval: Annotated[float, typer.Option(help="Seconds between two looks.")] = 2.0,
+) -> None:
+    """What each pod spends, live.  Reads the metrics of a running agent; needs no root."""
+    from agent.top import top as show_top
+
+    show_top(url=url, once=once, as_json=as_json, sort=sort, namespace=namespace, interval_seconds=interval)
+
+
+@app.command()
 def doctor(
     config: ConfigFile = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,

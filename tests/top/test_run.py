@@ -1,0 +1,79 @@
+"""The command, against an agent's own server."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from agent.sinks.http import HttpServer
+from agent.top import top
+from agent.top.figures import read
+from agent.top.run import History
+from agent.top.scrape import TopError
+from tests.top.pages import CHECKOUT, VLLM, Agent
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    agent = Agent()
+    agent.priced(CHECKOUT, 2)
+    agent.unpriced(VLLM)
+    server = HttpServer("127.0.0.1", 0, agent.registry, healthy=str, ready=str)
+    server.start()
+    yield f"http://127.0.0.1:{server.server_port}/metrics"
+    server.shutdown()
+    server.server_close()
+
+
+def test_over_a_pipe_it_is_one_table(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without escape codes, and it ends."""
+    top(url=url)
+    text = capsys.readouterr().out
+    assert "\x1b" not in text
+    assert "shop/checkout-1" in text
+    assert "unpriced" in text
+
+
+def test_json_says_null_for_unknown(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """One object, in the chosen order."""
+    top(url=url, as_json=True, sort="name")
+    said = json.loads(capsys.readouterr().out)
+    assert [(pod["namespace"], pod["cost_usd"], pod["unpriced"]) for pod in said["pods"]] == [
+        ("ml", None, {"unknown_provider": 1}),
+        ("shop", pytest.approx(0.00048), {}),
+    ]
+    assert said["total"]["calls"] == 3
+    assert said["pods"][1]["input_tokens"] == 1200
+    assert said["api_server_reachable"] is None
+    top(url=url, as_json=True, namespace="nobody")
+    assert json.loads(capsys.readouterr().out)["pods"] == []
+
+
+def test_mistakes_are_sentences(url: str) -> None:
+    """A wrong order, and a page that is not ours."""
+    with pytest.raises(TopError, match="--sort money: is none of cost, rate, calls, tokens, errors, name"):
+        top(url=url, sort="money")
+    with pytest.raises(TopError, match="status 404"):
+        top(url=url.replace("/metrics", "/other"))
+    with pytest.raises(TopError, match=r"not podtab's|is not a page of metrics"):
+        top(url=url.replace("/metrics", "/healthz"))
+
+
+def test_rates_are_of_the_last_minute() -> None:
+    """Older pages leave, one stays so that the minute is full; an agent that began anew has no past."""
+    agent, history = Agent(), History()
+    key = ("shop", "checkout-1", "Deployment/checkout")
+    assert history.add(read(agent.page, 0)) == {}
+    for second in range(2, 242, 2):
+        # Two a minute for two minutes, then ten a second.
+        agent.priced(CHECKOUT, 1 if second % 30 == 0 and second <= 120 else 20 if second > 120 else 0)
+        found = history.add(read(agent.page, second))
+        if second == 120:
+            assert found[key].calls_per_minute == 2
+    assert found[key].calls_per_minute == 600
+    again = Agent()
+    again.priced(CHECKOUT)
+    assert history.add(read(again.page, 300)) == {}
+    assert len(history._pages) == 1
