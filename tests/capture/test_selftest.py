@@ -20,7 +20,7 @@ SMALL = {"ring_bytes": 64 * 1024, "max_connections": 64, "max_threads": 64, "max
 def kernel(request: pytest.FixtureRequest) -> Iterator[Kernel]:
     if os.geteuid():
         pytest.skip("needs root: real probes")
-    kernel = Kernel(KernelSettings(links=request.param, **SMALL))  # type: ignore[arg-type]
+    kernel = Kernel(KernelSettings(links=request.param, **SMALL))
     yield kernel
     kernel.close()
 
