@@ -33,6 +33,9 @@ _SEARCHES = {
 _FREE_TOOLS = frozenset({"web_fetch", "mcp_call", "image_generation_call"})
 _NOT_BILLED = frozenset({Outcome.RATE_LIMITED, Outcome.CLIENT_ERROR, Outcome.SERVER_ERROR})
 
+# Providers round what they report; a cent in a dollar is no rounding.
+_TOLERATED_SHARE = Decimal("0.01")
+
 _NO_USAGE = Unpriced(reason="no_usage")
 _NOT_BILLED_CALL = Unpriced(reason="not_billed")
 _UNKNOWN_PROVIDER = Unpriced(reason="unknown_provider")
@@ -71,11 +74,17 @@ class Pricer:
 
     def price(self, call: Call) -> Cost | Unpriced:
         reading = call.reading
-        reported = reading.reported_cost_usd
         if reading.evidence is Evidence.NOT_APPLICABLE:
             return _NOT_BILLED_CALL
-        if reported is not None and reported.is_finite() and reported >= 0:
-            return _reported(call, reported)
+        reported = reading.reported_cost_usd
+        if reported is None:
+            return self._by_the_book(call, ())
+        if reported.is_finite() and reported >= 0:
+            return _reported(call, reported, self._by_the_book(call, ()))
+        return self._by_the_book(call, ("reported_cost_invalid",))
+
+    def _by_the_book(self, call: Call, remarks: tuple[str, ...]) -> Cost | Unpriced:
+        reading = call.reading
         usage = reading.usage
         if not states_tokens(usage):
             if _other_units(usage):
@@ -91,8 +100,7 @@ class Pricer:
             return _UNKNOWN_UNIT
         for extra in reading.extra_usage:
             self._add_extra(bill, call, extra)
-        if reported is not None:
-            bill.remarks.append("reported_cost_invalid")
+        bill.remarks += remarks
         rule = plan.rates.rule
         return Cost(
             total_usd=sum([line.amount_usd for line in bill.lines], _ZERO),
@@ -217,14 +225,18 @@ def _other_units(usage: Usage) -> bool:
     return bool(usage.audio_seconds or usage.pages or usage.search_units)
 
 
-def _reported(call: Call, amount: Decimal) -> Cost:
+def _reported(call: Call, amount: Decimal, book: Cost | Unpriced) -> Cost:
+    """The response's own figure; the book is asked all the same, because where they part one of them is wrong."""
+    remarks = call.reading.remarks
+    if isinstance(book, Cost) and abs(book.total_usd - amount) > amount * _TOLERATED_SHARE:
+        remarks = (*remarks, "price_book_differs")
     return Cost(
         total_usd=amount,
         lines=(CostLine(unit="reported", quantity=_ONE, amount_usd=amount),),
         source=CostSource.PROVIDER,
         rule="reported in the response",
         price_book="",
-        remarks=call.reading.remarks,
+        remarks=remarks,
     )
 
 

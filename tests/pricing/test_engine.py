@@ -140,6 +140,14 @@ def test_reported_cost_wins() -> None:
     assert price("unknown", "house-model", Usage(), reported=Decimal(0)).total_usd == 0
 
 
+def test_reported_cost_checks_the_book() -> None:
+    """Equal but for rounding: nothing to say; else a word, and the provider is believed."""
+    assert price(reported=Decimal("0.00027")).remarks == ()
+    assert price(reported=Decimal("0.000272")).remarks == ()
+    differs = price(reported=Decimal("0.0005"), remarks=("total_exceeds_parts",))
+    assert (differs.total_usd, differs.remarks) == (Decimal("0.0005"), ("total_exceeds_parts", "price_book_differs"))
+
+
 def test_absurd_reported_cost_does_not_win() -> None:
     """A negative amount or NaN is a remark, and the table prices."""
     for absurd in (Decimal(-1), Decimal("NaN"), Decimal("Infinity")):
