@@ -14,7 +14,7 @@ from tests.bench.report import Benchmark, show
 
 BENCHMARKS: dict[str, Benchmark] = {
     "capture_cost": capture_cost.run,
-    "agent_cpu": agent_cpu.run,
+    "agent_cpu": agent_cpu.run_all,
     "memory": memory.run,
     "startup": startup.run,
     "share": share.run,

@@ -1,6 +1,6 @@
 // A TLS client in C: CONNECTIONS threads, each sends the same request again and again and reads the answer to its end.
 // Usage: client PORT NAME CONNECTIONS CALLS RATE     RATE: calls a second over all connections, 0 = as fast as it goes.
-// Waits for a line on standard input once connected; prints JSON: calls, wall_s, cpu_s.
+// Waits for a line on standard input once connected; prints JSON: calls, wall_s, cpu_s; keeps its connections open until a second line.
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <openssl/ssl.h>
@@ -19,7 +19,7 @@ static double rate, began;
 static const char *name;
 static atomic_int next_call, failed;
 static SSL_CTX *context;
-static pthread_barrier_t connected, go;
+static pthread_barrier_t connected, go, done, leave;
 
 static double now(void)
 {
@@ -83,6 +83,8 @@ static void *work(void *unused)
     }
     if (bad)
         atomic_fetch_add(&failed, 1);
+    pthread_barrier_wait(&done);
+    pthread_barrier_wait(&leave);
     SSL_shutdown(ssl);
     SSL_free(ssl);
     close(fd);
@@ -98,6 +100,8 @@ int main(int argc, char **argv)
     context = SSL_CTX_new(TLS_client_method());
     pthread_barrier_init(&connected, NULL, connections + 1);
     pthread_barrier_init(&go, NULL, connections + 1);
+    pthread_barrier_init(&done, NULL, connections + 1);
+    pthread_barrier_init(&leave, NULL, connections + 1);
     pthread_t *threads = calloc(connections, sizeof *threads);
     pthread_attr_t small;
     pthread_attr_init(&small);
@@ -107,18 +111,26 @@ int main(int argc, char **argv)
     pthread_barrier_wait(&connected);
     printf("ready\n");
     fflush(stdout);
-    if (getchar() == EOF)
-        return 1;
+    int sign;
+    while ((sign = getchar()) != '\n')
+        if (sign == EOF)
+            return 1;
     struct rusage before, after;
     getrusage(RUSAGE_SELF, &before);
     began = now();
     pthread_barrier_wait(&go);
-    for (int i = 0; i < connections; i++)
-        pthread_join(threads[i], NULL);
+    pthread_barrier_wait(&done);
     double wall = now() - began;
     getrusage(RUSAGE_SELF, &after);
 #define SECONDS(t) ((t).tv_sec + (t).tv_usec / 1e6)
     double cpu = SECONDS(after.ru_utime) + SECONDS(after.ru_stime) - SECONDS(before.ru_utime) - SECONDS(before.ru_stime);
     printf("{\"calls\": %d, \"failed_connections\": %d, \"wall_s\": %.4f, \"cpu_s\": %.4f}\n", calls, failed, wall, cpu);
+    fflush(stdout);
+    while (getchar() != '\n')
+        if (feof(stdin))
+            break;
+    pthread_barrier_wait(&leave);
+    for (int i = 0; i < connections; i++)
+        pthread_join(threads[i], NULL);
     return failed ? 1 : 0;
 }
