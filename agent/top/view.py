@@ -121,12 +121,12 @@ def screen(
     if shown:
         parts.append(Text(""))
         table = _table(shown[:room], whole=shown, width=width, live=live, sums=len(shown) > 1)
-        parts.append(Padding(table, (0, 0, 0, 1)))
+        parts.append(Padding(table, (0, 0, 0, 1), expand=False))
     else:
         parts.append(Padding(Text("No calls to a model yet.", style="dim"), (1, 1)))
     if len(shown) > room:
         parts.append(Text(f" … and {len(shown) - room} more; --namespace and --sort choose", style="dim"))
-    parts += [Padding(note, (0, 1)) for note in _notes(snapshot, shown)]
+    parts += [Padding(note, (0, 1), expand=False) for note in _notes(snapshot, shown)]
     if trouble:
         parts.append(Padding(Text(trouble, style="bold red"), (0, 1)))
     return Group(*parts)
@@ -144,7 +144,7 @@ def _headline(shown: Sequence[Row], *, width: int, source: str, live: bool) -> T
     rate = total_rate([row.rate for row in shown if row.rate is not None])
     if live and rate is not None and rate.usd_per_hour is not None:
         line.append(f"  {_usd(rate.usd_per_hour)}/h", style="green")
-    line.append(f"  {_number(whole.calls)} calls  {len(shown)} {'pod' if len(shown) == 1 else 'pods'}")
+    line.append(f"  {_plural(whole.calls, 'call')}  {_plural(len(shown), 'pod')}")
     if width - line.cell_len > len(source) + 3:
         line.append("  " + source, style="dim")
     return line
@@ -188,7 +188,7 @@ def _notes(snapshot: Snapshot, shown: Sequence[Row]) -> list[Text]:
     whole = total(row.pod for row in shown)
     if whole.unpriced:
         reasons = ", ".join(f"{reason} {_number(calls)}" for reason, calls in sorted(whole.unpriced.items()))
-        text = f"≥ and unpriced: {_number(whole.unpriced_calls)} calls have no known price ({reasons})"
+        text = f"≥ and unpriced: {_plural(whole.unpriced_calls, 'call')} without a known price ({reasons})"
         notes.append(Text(text, style="yellow"))
     if snapshot.lost_bytes:
         notes.append(Text(f"{_number(snapshot.lost_bytes)} bytes were lost between kernel and agent", style="yellow"))
@@ -226,6 +226,10 @@ def _number(number: float) -> str:
             scaled = number / (limit / 1000)
             return f"{scaled:.1f}{unit}" if scaled < 99.95 else f"{scaled:.0f}{unit}"
     return f"{number / 1e12:,.1f}T"
+
+
+def _plural(number: int, word: str) -> str:
+    return f"{_number(number)} {word}{'' if number == 1 else 's'}"
 
 
 def _seconds(seconds: float | None) -> str:

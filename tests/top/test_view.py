@@ -68,7 +68,7 @@ def test_every_pod_has_its_line() -> None:
     assert line_of(lines, "nokey").split()[-2:] == ["–", "$0"]
     assert line_of(lines, "unit/cron.service").split()[0] == "cron.service"
     assert line_of(lines, "≥ and unpriced").strip() == (
-        "≥ and unpriced: 4 calls have no known price (no_usage 1, unknown_provider 3)"
+        "≥ and unpriced: 4 calls without a known price (no_usage 1, unknown_provider 3)"
     )
 
 
@@ -122,7 +122,7 @@ def test_one_namespace() -> None:
     shown = chosen(page(), namespace="shop")
     assert [row.pod.name for row in shown] == ["checkout-1", "nokey"]
     assert [row.share for row in shown] == [1.0, 0.0]
-    assert line_of(draw(page(), shown), "≥ and unpriced").strip().endswith("1 calls have no known price (no_usage 1)")
+    assert line_of(draw(page(), shown), "≥ and unpriced").strip().endswith("1 call without a known price (no_usage 1)")
 
 
 def test_a_low_screen_shows_the_first() -> None:
