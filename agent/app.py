@@ -38,7 +38,7 @@ from agent.dialects import DIALECTS
 from agent.dialects.providers import Providers
 from agent.host.containers import pod_of
 from agent.logs import Log, configure
-from agent.model import PricedCall, Process, Quarantined, Unsupported, Verdict
+from agent.model import Chunk, Judgement, PricedCall, Process, Quarantined, Unsupported, Verdict
 from agent.pipeline.pipeline import Output, Pipeline
 from agent.pricing import Pricer
 from agent.sinks import metrics
@@ -217,6 +217,9 @@ class Agent:
                     self._news.put_nowait(happening)
                 except queue.Full:
                     self._missed_news.set()
+                continue
+            if isinstance(happening, Chunk) and happening.conn.pid in self._targets.unselected_pids:
+                self._kernel.judge(Verdict(conn=happening.conn, judgement=Judgement.IGNORE, reason="unselected"))
                 continue
             for output in self._pipeline.receive(happening):
                 self._dispatch(output, at_ns)

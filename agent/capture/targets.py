@@ -15,6 +15,7 @@ from agent.capture.elf import ElfError, ElfFile
 from agent.capture.plan import Plan, Site
 from agent.capture.processes import FileId, Mapped, mapped_tls_files, read_process
 from agent.capture.selection import Choice
+from agent.host.containers import pod_of
 from agent.model import PodtabError, Process
 
 # Programs without TLS functions are remembered, so that each is read once.
@@ -92,6 +93,8 @@ class Targets:
         self._libraries: dict[FileId, _Library] = {}
         self._without_tls: set[FileId] = set()
         self._dropped_groups: set[int] = set()
+        self.unselected_pids: set[int] = set()
+        """Their connections are to be refused.  Read from another thread; only membership counts."""
         self.unreadable = 0
         """Processes whose mappings we may not read."""
         self.attach_errors = 0
@@ -116,6 +119,7 @@ class Targets:
 
     def ended(self, pid: int) -> None:
         watched = self._watched.pop(pid, None)
+        self.unselected_pids.discard(pid)
         if watched is not None:
             for file in watched.files:
                 self._leave(file, pid)
@@ -169,15 +173,24 @@ class Targets:
     # ---------------------------------------------------------------------------------------------------------- helpers
 
     def _apply_choice(self, watched: _Watched) -> None:
-        """Calls of an unselected group are dropped in the kernel, for where it shares a library with a selected one."""
-        group = watched.process.cgroup_id
-        if not group:
+        """
+        Calls of an unselected pod are dropped in the kernel, for where it shares a library with a selected one.
+
+        A group that is no pod's holds all kinds of processes: of those that are not selected the caller refuses each connection.
+        """
+        process = watched.process
+        unselected = watched.choice is Choice.UNSELECTED
+        if unselected:
+            self.unselected_pids.add(process.pid)
+        else:
+            self.unselected_pids.discard(process.pid)
+        group = process.cgroup_id
+        if not group or pod_of(process.cgroup_path) is None:
             return
-        if watched.choice is Choice.UNSELECTED:
-            # Only whole groups can be dropped: not while another process of it is selected (selection by process name).
-            others = (other for other in self._watched.values() if other.process.cgroup_id == group)
-            if any(other.choice is not Choice.UNSELECTED for other in others):
-                return
+        if unselected and not any(
+            other.process.cgroup_id == group and other.choice is not Choice.UNSELECTED
+            for other in self._watched.values()
+        ):
             self._attacher.select(group, False)
             self._dropped_groups.add(group)
         elif group in self._dropped_groups:
