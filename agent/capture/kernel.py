@@ -25,6 +25,7 @@ from agent.capture.links import (
     attach_perf,
     explained,
 )
+from agent.capture.memory import release_compiler
 from agent.capture.plan import Count, Probe, Role, Site
 from agent.capture.records import COUNTERS, Conn, ConnKey, VerdictValue, cookie
 from agent.capture.ring import Happening, ProcessEnded, ProcessStarted, RingReader
@@ -93,8 +94,8 @@ class Kernel:
         self.ring = RingReader(self._bpf[b"records"].map_fd, self.settings.ring_bytes)
         self._clock_offset_ns = self._clock_at_ns = 0
         self._next_link = 1
-        # LLVM is done; give its heap back (tens of MB).
-        ctypes.CDLL(None).malloc_trim(0)
+        # LLVM is done (some hundred MB).
+        release_compiler()
 
     def _choose_links(self) -> str:
         if self.settings.links == "auto":
