@@ -134,7 +134,7 @@ class Catalog:
         found = self._by_id.get(_PROVIDERS.get(provider, ""))
         if found is None or not model or len(model) > MAX_MODEL_LENGTH:
             return None
-        info = found.find_model(model.lower(), all_providers=book_providers)
+        info = found.find_model(_name(found.id, model), all_providers=book_providers)
         if info is None:
             return None
         at = datetime.fromtimestamp(at_ns / 1e9, UTC)
@@ -148,6 +148,12 @@ class Catalog:
             by_unit=_by_unit(info, prices),
             unpriced_selectors=missing,
         )
+
+
+def _name(provider_id: str, model: str) -> str:
+    """Google writes resource names: ``models/gemini-…``, ``google/gemini-…``, ``publishers/anthropic/models/claude-…``."""
+    model = model.lower()
+    return model.rpartition("/")[2] if provider_id == "google" else model
 
 
 def _context(selectors: Selectors) -> dict[str, str]:

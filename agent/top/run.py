@@ -21,12 +21,13 @@ from agent.top.view import Key, Row, Sort, rows, screen
 
 # Rates are those of the last minute: long enough for calm figures, short enough to see a loop run away.
 _WINDOW_SECONDS = 60.0
+_SHORTEST_SECONDS = 0.2
 # Where standard output is no terminal: wide enough for every column and long pod names.
 _PIPE_WIDTH = 160
 
 
 class History:
-    """The pages of the last minute.  At one page every 0.2 s at most, 300 snapshots."""
+    """The pages of the last minute: at most 300 snapshots, as they are 0.2 s apart or more."""
 
     def __init__(self) -> None:
         self._pages: deque[Snapshot] = deque()
@@ -57,6 +58,8 @@ def top(
         order = Sort(sort)
     except ValueError:
         raise TopError(f"--sort {sort}: is none of {', '.join(Sort)}") from None
+    if not _SHORTEST_SECONDS <= interval_seconds <= 3600:
+        raise TopError(f"--interval {interval_seconds}: must be from {_SHORTEST_SECONDS} to 3600 seconds")
     first = _look(where)
     if as_json:
         shown = rows(first, {}, sort=order, namespace=namespace)
@@ -102,7 +105,7 @@ def _watch(
                 trouble=trouble,
             )
             live.update(picture, refresh=True)
-            time.sleep(max(interval_seconds, 0.2))
+            time.sleep(interval_seconds)
             try:
                 page, trouble = _look(where), ""
                 found = history.add(page)

@@ -160,6 +160,21 @@ def test_every_provider_is_decided() -> None:
     assert {name for name in names if not Catalog.knows_provider(name)} == without
 
 
+@pytest.mark.parametrize(
+    ("name", "rule"),
+    [
+        ("models/gemini-2.5-flash", "google/gemini-2.5-flash"),
+        ("google/gemini-2.5-flash", "google/gemini-2.5-flash"),
+        ("publishers/anthropic/models/claude-sonnet-4-5@20250929", "google/claude-sonnet-4-5"),
+    ],
+)
+def test_resource_names_of_google(name: str, rule: str) -> None:
+    """Its OpenAI-compatible routes answer with them."""
+    found = Catalog().rates("gcp.vertex_ai", name, at_ns=at_ns("2026-11-20"), selectors=Selectors())
+    assert found is not None
+    assert found.rule == rule
+
+
 def test_long_names_are_no_models() -> None:
     """A name of a megabyte is not matched against thousands of patterns."""
     found = Catalog().rates("openai", "gpt-4o" + "x" * 10**6, at_ns=at_ns("2026-11-20"), selectors=Selectors())

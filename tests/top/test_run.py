@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
+import math
 from collections.abc import Iterator
+from itertools import pairwise
 
 import pytest
+from rich.console import Console
 
 from agent.sinks.http import HttpServer
-from agent.top import top
+from agent.top import run, top
 from agent.top.figures import read
 from agent.top.run import History
 from agent.top.scrape import TopError
@@ -55,10 +59,56 @@ def test_mistakes_are_sentences(url: str) -> None:
     """A wrong order, and a page that is not ours."""
     with pytest.raises(TopError, match="--sort money: is none of cost, rate, calls, tokens, errors, name"):
         top(url=url, sort="money")
+    for interval in (0.1, math.nan, math.inf):
+        with pytest.raises(TopError, match=r"--interval .*: must be from 0\.2 to 3600 seconds"):
+            top(url=url, interval_seconds=interval)
     with pytest.raises(TopError, match="status 404"):
         top(url=url.replace("/metrics", "/other"))
     with pytest.raises(TopError, match=r"not podtab's|is not a page of metrics"):
         top(url=url.replace("/metrics", "/healthz"))
+
+
+class Screen(Console):
+    """A terminal that remembers everything drawn."""
+
+    def __init__(self) -> None:
+        super().__init__(file=io.StringIO(), force_terminal=True, color_system=None, width=140, height=24)
+
+    @property
+    def text(self) -> str:
+        assert isinstance(self.file, io.StringIO)
+        return self.file.getvalue()
+
+
+def test_live_until_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """First without rates, then with; an agent that goes away is told below its last figures; Ctrl-C ends it quietly."""
+    agent = Agent()
+    agent.priced(CHECKOUT, 2)
+    server = HttpServer("127.0.0.1", 0, agent.registry, healthy=str, ready=str)
+    server.start()
+    drawn = Screen()
+    seen: list[int] = []
+
+    def sleep(seconds: float) -> None:
+        seen.append(len(drawn.text))
+        if len(seen) == 1:
+            agent.priced(CHECKOUT, 1)
+        elif len(seen) == 2:
+            server.shutdown()
+            server.server_close()
+        else:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(run, "Console", lambda **_: drawn)
+    monkeypatch.setattr("time.sleep", sleep)
+    top(url=f"127.0.0.1:{server.server_port}")
+    first, second, third = (drawn.text[start:end] for start, end in pairwise((0, *seen)))
+    assert "2 calls" in first
+    assert "/h" not in first.splitlines()[0]
+    assert "3 calls" in second
+    assert "/h  " in second
+    assert "3 calls" in third
+    assert "nothing listens there" in third
 
 
 def test_rates_are_of_the_last_minute() -> None:
