@@ -10,7 +10,9 @@ from __future__ import annotations
 from agent.dialects.anthropic_messages import AnthropicMessages
 from agent.dialects.base import Dialect
 from agent.dialects.gemini_generate import GeminiGenerate, GeminiStream
-from agent.dialects.openai_chat import OpenAiChat, OpenAiCompletions, OpenAiEmbeddings
+from agent.dialects.openai_chat import OpenAiChat
+from agent.dialects.openai_completions import OpenAiCompletions
+from agent.dialects.openai_embeddings import OpenAiEmbeddings
 from agent.dialects.openai_responses import OpenAiResponses
 
 DIALECTS: tuple[type[Dialect], ...] = (

@@ -10,11 +10,22 @@ provisional count, which ``message_delta`` replaces field by field, also by smal
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from typing import ClassVar
 from urllib.parse import unquote
 
-from agent.dialects.openai_chat import MAX_TOOL_CALLS, evidence_without_usage, model_in_part
-from agent.dialects.values import Json, count, error_word, get, items, last_object, mapping, parse, usd, word
+from agent.dialects.answers import (
+    MAX_TOOL_CALLS,
+    Tally,
+    evidence_without_usage,
+    gateway_cost,
+    header_cost,
+    model_in_part,
+    request_fields,
+    stated_server_tools,
+)
+from agent.dialects.openai_usage import part
+from agent.dialects.values import Json, count, error_word, get, items, last_object, mapping, parse, word
 from agent.model import Evidence, ExtraUsage, Reading, RequestHead, ResponseHead, StreamItem, Usage
 
 _PATH = re.compile(r"/v1/messages$|/publishers/anthropic/models/([^/:]+):(?:stream)?rawPredict$", re.IGNORECASE)
@@ -34,31 +45,27 @@ class AnthropicMessages:
         self._path_model = unquote(in_path[1]) if in_path and in_path[1] else ""
         self._requested_model = self._requested_tier = ""
         self._status = 0
-        self._header_cost = ""
+        self._header_cost: Decimal | None = None
         self._message: Json = {}
         self._usage: Json = {}
         self._usage_final = False
         self._finish_reason = ""
         self._tools: list[str] = []
-        self._server_tools: dict[str, int] = {}
+        self._server_tools = Tally()
         self._error = ""
 
     def request_body(self, body: bytes, complete: bool) -> None:
-        request = parse(body) if complete else None
-        if isinstance(request, dict):
-            self._requested_model = word(request.get("model"))
-            self._requested_tier = word(request.get("service_tier"))
-        elif not complete:
-            self._requested_model = model_in_part(body)
+        self._requested_model, self._requested_tier = request_fields(body, complete)
 
     def response_head(self, head: ResponseHead) -> None:
         self._status = head.status
-        self._header_cost = head.headers.get("x-litellm-response-cost", "")
+        self._header_cost = header_cost(head)
 
     def document(self, body: bytes, complete: bool) -> None:
         message = parse(body)
         if not isinstance(message, dict):
             if not complete:
+                self._message = {"model": model_in_part(body[:1024])}
                 self._usage = last_object(body, b"usage")
             return
         if message.get("type") == "error" or "error" in message:
@@ -91,13 +98,16 @@ class AnthropicMessages:
 
     def _take_block(self, block: object) -> None:
         kind, name = get(block, "type"), word(get(block, "name"))
-        if kind == "tool_use" and len(self._tools) < MAX_TOOL_CALLS:
-            self._tools.append(name)
-        elif kind in ("server_tool_use", "mcp_tool_use") and len(self._server_tools) < MAX_TOOL_CALLS:
-            self._server_tools[name] = self._server_tools.get(name, 0) + 1
+        if kind == "tool_use":
+            if name and len(self._tools) < MAX_TOOL_CALLS:
+                self._tools.append(name)
+        elif kind in ("server_tool_use", "mcp_tool_use"):
+            self._server_tools.add(name)
 
     def reading(self, *, complete: bool, streaming: bool) -> Reading:
-        usage = _usage(self._usage)
+        remarks: list[str] = []
+        usage = _usage(self._usage, remarks)
+        gateway = gateway_cost(self._usage)
         if usage.input_tokens is not None or usage.output_tokens is not None:
             evidence = Evidence.REPORTED if self._usage_final else Evidence.PARTIAL
         else:
@@ -109,46 +119,48 @@ class AnthropicMessages:
             response_id=word(self._message.get("id")),
             streaming=streaming,
             usage=usage,
-            extra_usage=_iterations(self._usage),
+            extra_usage=_iterations(self._usage, remarks),
             evidence=evidence,
             finish_reason=self._finish_reason,
             tool_calls=tuple(self._tools),
-            server_tool_calls=_server_tools(self._usage) or self._server_tools,
+            server_tool_calls=stated_server_tools(self._usage) or self._server_tools.counts,
             service_tier=word(self._usage.get("service_tier")) or self._requested_tier,
             inference_geo=word(self._usage.get("inference_geo")),
             speed=word(self._usage.get("speed")),
-            reported_cost_usd=usd(get(self._usage, "pydantic_ai_gateway", "cost_estimate")) or usd(self._header_cost),
+            reported_cost_usd=self._header_cost if gateway is None else gateway,
             error=self._error,
+            remarks=tuple(dict.fromkeys(remarks)),
         )
 
 
-def _usage(usage: Json) -> Usage:
+def _usage(usage: Json, remarks: list[str]) -> Usage:
     fresh = count(usage.get("input_tokens"))
     read = count(usage.get("cache_read_input_tokens"))
     written = count(usage.get("cache_creation_input_tokens"))
+    hour = count(get(usage, "cache_creation", "ephemeral_1h_input_tokens"))
+    if written is None and (hour is not None or get(usage, "cache_creation", "ephemeral_5m_input_tokens") is not None):
+        written = (hour or 0) + (count(get(usage, "cache_creation", "ephemeral_5m_input_tokens")) or 0)
+    output = count(usage.get("output_tokens"))
+    thought = count(get(usage, "output_tokens_details", "thinking_tokens"))
     return Usage(
         input_tokens=None if fresh is None else fresh + (read or 0) + (written or 0),
-        output_tokens=count(usage.get("output_tokens")),
+        output_tokens=output,
         cache_read_input_tokens=read,
         cache_write_input_tokens=written,
-        cache_write_1h_input_tokens=count(get(usage, "cache_creation", "ephemeral_1h_input_tokens")),
-        reasoning_output_tokens=count(get(usage, "output_tokens_details", "thinking_tokens")),
+        # Only message_start has the split; the final count of writes may be smaller.
+        cache_write_1h_input_tokens=part(hour, written, "cache_write_1h_exceeds_cache_write", remarks),
+        reasoning_output_tokens=part(thought, output, "reasoning_exceeds_output", remarks),
     )
 
 
-def _iterations(usage: Json) -> tuple[ExtraUsage, ...]:
+def _iterations(usage: Json, remarks: list[str]) -> tuple[ExtraUsage, ...]:
     """Compaction, advisors, fallbacks: the top-level counts are those of the ``message`` iterations alone."""
     return tuple(
         ExtraUsage(
-            kind=word(get(iteration, "type")),
+            kind=kind,
             model=word(get(iteration, "model")),
-            usage=_usage(mapping(iteration)),
+            usage=_usage(mapping(iteration), remarks),
         )
         for iteration in items(usage.get("iterations"))[:MAX_TOOL_CALLS]
-        if get(iteration, "type") not in (None, "message")
+        if (kind := word(get(iteration, "type"))) not in ("", "message")
     )
-
-
-def _server_tools(usage: Json) -> dict[str, int]:
-    stated = mapping(usage.get("server_tool_use"))
-    return {name.removesuffix("_requests"): number for name, value in stated.items() if (number := count(value))}

@@ -10,14 +10,19 @@ earlier ones.
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from typing import ClassVar
 from urllib.parse import unquote
 
-from agent.dialects.openai_chat import MAX_TOOL_CALLS, evidence_without_usage
+from agent.dialects.answers import MAX_TOOL_CALLS, evidence_without_usage, gateway_cost, header_cost
+from agent.dialects.openai_usage import part
 from agent.dialects.values import Json, count, error_word, get, items, last_object, mapping, parse, word
 from agent.model import Evidence, Reading, RequestHead, ResponseHead, StreamItem, Usage
 
-_PATH = re.compile(r"/models/([^/]+):(?:generateContent|streamGenerateContent)$")
+# Tuned models have paths of their own; some clients escape the colon.
+_PATH = re.compile(r"/(?:models|tunedModels|endpoints)/([^/:%]+)(?::|%3A)(generateContent|streamGenerateContent)$")
+# What a chunk must have to be parsed at once.
+_TELLING = re.compile(rb'"(?:functionCall|finishReason|error|promptFeedback|groundingMetadata)"')
 _COUNTERS = ("promptTokenCount", "candidatesTokenCount", "totalTokenCount")
 
 
@@ -27,21 +32,20 @@ class GeminiGenerate:
 
     @staticmethod
     def accepts(request: RequestHead) -> bool:
-        return (
-            request.method == "POST" and request.path.endswith(":generateContent") and bool(_PATH.search(request.path))
-        )
+        return _method(request) == "generateContent"
 
     def __init__(self, request: RequestHead, provider: str) -> None:
         model = _PATH.search(request.path)
         self._requested_model = unquote(model[1]) if model else ""
         self._status = 0
         self._tier = ""
+        self._header_cost: Decimal | None = None
         self._served_model = self._response_id = self._finish_reason = self._error = ""
         self._usage: Json = {}
         self._usage_final = False
         self._last: bytes = b""
         self._tools: list[str] = []
-        self._queries = 0
+        self._queries: set[str] = set()
         self._blocked = False
 
     def request_body(self, body: bytes, complete: bool) -> None:
@@ -49,7 +53,8 @@ class GeminiGenerate:
 
     def response_head(self, head: ResponseHead) -> None:
         self._status = head.status
-        self._tier = head.headers.get("x-gemini-service-tier", "")
+        self._tier = word(head.headers.get("x-gemini-service-tier"))
+        self._header_cost = header_cost(head)
 
     def document(self, body: bytes, complete: bool) -> None:
         answer = parse(body)
@@ -64,11 +69,17 @@ class GeminiGenerate:
     def item(self, item: StreamItem) -> None:
         data = item.data
         # Every chunk has usage and only the last one's counts, so it is parsed at the end; tool calls and ends at once.
-        if b"functionCall" in data or b"finishReason" in data or b'"error"' in data or not self._response_id:
-            self._last = b""
-            self._take(mapping(parse(data)))
+        if self._response_id and _TELLING.search(data) is None:
+            if b'"usageMetadata"' in data:
+                self._last = data
         else:
-            self._last = data
+            self._take_last()
+            self._take(mapping(parse(data)))
+
+    def _take_last(self) -> None:
+        if self._last:
+            last, self._last = self._last, b""
+            self._take(mapping(parse(last)))
 
     def _take(self, answer: Json) -> None:
         self._response_id = word(answer.get("responseId")) or self._response_id
@@ -79,24 +90,27 @@ class GeminiGenerate:
             self._blocked = True
         finished = False
         for candidate in items(answer.get("candidates")):
-            reason = word(get(candidate, "finishReason"))
+            reason = _reason(get(candidate, "finishReason"))
             finished = finished or bool(reason)
             self._finish_reason = self._finish_reason or reason
-            for part in items(get(candidate, "content", "parts")):
-                name = word(get(part, "functionCall", "name"))
+            for piece in items(get(candidate, "content", "parts")):
+                name = word(get(piece, "functionCall", "name"))
                 if name and len(self._tools) < MAX_TOOL_CALLS:
                     self._tools.append(name)
-            self._queries += len(items(get(candidate, "groundingMetadata", "webSearchQueries")))
+            # A stream repeats its queries from chunk to chunk.
+            for query in items(get(candidate, "groundingMetadata", "webSearchQueries")):
+                if isinstance(query, str) and len(self._queries) < MAX_TOOL_CALLS:
+                    self._queries.add(query)
         usage = mapping(answer.get("usageMetadata"))
         if any(name in usage for name in _COUNTERS):
             self._usage = usage
             self._usage_final = finished or self._blocked
 
     def reading(self, *, complete: bool, streaming: bool) -> Reading:
-        if self._last:
-            self._take(mapping(parse(self._last)))
-            self._last = b""
-        usage = _usage(self._usage)
+        self._take_last()
+        remarks: list[str] = []
+        usage = _usage(self._usage, remarks)
+        gateway = gateway_cost(self._usage)
         if usage.input_tokens is not None or usage.output_tokens is not None:
             evidence = Evidence.REPORTED if self._usage_final or (complete and streaming) else Evidence.PARTIAL
         else:
@@ -111,9 +125,11 @@ class GeminiGenerate:
             evidence=evidence,
             finish_reason=self._finish_reason,
             tool_calls=tuple(self._tools),
-            server_tool_calls={"google_search_queries": self._queries} if self._queries else {},
+            server_tool_calls={"google_search_queries": len(self._queries)} if self._queries else {},
             service_tier=word(self._usage.get("serviceTier")) or word(self._usage.get("trafficType")) or self._tier,
+            reported_cost_usd=self._header_cost if gateway is None else gateway,
             error=self._error,
+            remarks=tuple(dict.fromkeys(remarks)),
         )
 
 
@@ -125,34 +141,48 @@ class GeminiStream(GeminiGenerate):
 
     @staticmethod
     def accepts(request: RequestHead) -> bool:
-        return (
-            request.method == "POST"
-            and request.path.endswith(":streamGenerateContent")
-            and bool(_PATH.search(request.path))
-        )
+        return _method(request) == "streamGenerateContent"
 
 
-def _usage(usage: Json) -> Usage:
+def _method(request: RequestHead) -> str:
+    found = _PATH.search(request.path) if request.method == "POST" else None
+    return found[2] if found else ""
+
+
+def _reason(value: object) -> str:
+    """Vertex AI's older servers give the number of the enum instead of its name."""
+    return str(value) if isinstance(value, int) and count(value) else word(value)
+
+
+def _usage(usage: Json, remarks: list[str]) -> Usage:
     prompt, made = count(usage.get("promptTokenCount")), count(usage.get("candidatesTokenCount"))
     thoughts, tools = count(usage.get("thoughtsTokenCount")), count(usage.get("toolUsePromptTokenCount"))
     if not usage or (prompt is None and made is None and count(usage.get("totalTokenCount")) is None):
         return Usage()
     # Missing is 0 here: the fields of a protocol buffer are left out when they are 0.
+    taken, given = (prompt or 0) + (tools or 0), (made or 0) + (thoughts or 0)
+    total = count(usage.get("totalTokenCount"))
+    if total is not None and total != taken + given:
+        remarks.append("total_exceeds_parts" if total > taken + given else "parts_exceed_total")
+    asked = ("promptTokensDetails", "toolUsePromptTokensDetails")
+    answered = ("candidatesTokensDetails",)
     return Usage(
-        input_tokens=(prompt or 0) + (tools or 0),
-        output_tokens=(made or 0) + (thoughts or 0),
-        cache_read_input_tokens=count(usage.get("cachedContentTokenCount")),
+        input_tokens=taken,
+        output_tokens=given,
+        cache_read_input_tokens=part(
+            count(usage.get("cachedContentTokenCount")), taken, "cached_exceeds_input", remarks
+        ),
         reasoning_output_tokens=thoughts,
         tool_use_input_tokens=tools,
-        audio_input_tokens=_modality(usage, "AUDIO", "promptTokensDetails", "toolUsePromptTokensDetails"),
-        image_input_tokens=_modality(usage, "IMAGE", "promptTokensDetails", "toolUsePromptTokensDetails"),
-        video_input_tokens=_modality(usage, "VIDEO", "promptTokensDetails", "toolUsePromptTokensDetails"),
-        audio_output_tokens=_modality(usage, "AUDIO", "candidatesTokensDetails"),
-        image_output_tokens=_modality(usage, "IMAGE", "candidatesTokensDetails"),
+        audio_input_tokens=part(_modality(usage, "AUDIO", asked), taken, "modality_exceeds_input", remarks),
+        image_input_tokens=part(_modality(usage, "IMAGE", asked), taken, "modality_exceeds_input", remarks),
+        video_input_tokens=part(_modality(usage, "VIDEO", asked), taken, "modality_exceeds_input", remarks),
+        audio_output_tokens=part(_modality(usage, "AUDIO", answered), given, "modality_exceeds_output", remarks),
+        image_output_tokens=part(_modality(usage, "IMAGE", answered), given, "modality_exceeds_output", remarks),
     )
 
 
-def _modality(usage: Json, modality: str, *names: str) -> int | None:
+def _modality(usage: Json, modality: str, names: tuple[str, ...]) -> int | None:
     found = [
         count(get(detail, "tokenCount")) or 0
         for name in names

@@ -3,24 +3,39 @@ OpenAI chat completions: ``POST …/chat/completions``, and everyone who speaks 
 
 Reference: https://platform.openai.com/docs/api-reference/chat
 A stream states usage in its last chunk and only when asked (``stream_options.include_usage``); others state it unasked, in
-``x_groq`` (Groq), or in every chunk, growing (Perplexity, vLLM).  The last one counts.
+``x_groq`` (Groq), in the last choice (Moonshot), or in every chunk, growing (Perplexity, vLLM).  The last one counts.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from decimal import Decimal
 from typing import ClassVar
 from urllib.parse import unquote
 
+from agent.dialects.answers import (
+    MAX_TOOL_CALLS,
+    Tally,
+    evidence_without_usage,
+    header_cost,
+    model_in_part,
+    request_fields,
+    stated_server_tools,
+)
 from agent.dialects.openai_usage import UsageReading, read_usage
-from agent.dialects.values import Json, error_word, get, items, last_object, mapping, parse, usd, word
+from agent.dialects.values import Json, error_word, get, items, last_object, mapping, parse, word
 from agent.model import Evidence, Reading, RequestHead, ResponseHead, StreamItem
 
-_PATH = re.compile(r"/chat/completions$")
-_DEPLOYMENT = re.compile(r"/deployments/([^/]+)/")
-# A model may ask for many tools; thousands of names in one answer are an attack on our memory.
-MAX_TOOL_CALLS = 256
+# Mistral's agents and fill-in-the-middle, Snowflake's own path and Mistral's models on Vertex have other paths and the same bodies.
+_PATH = re.compile(
+    r"/chat/completions$|/(?:agents|fim)/completions$|/cortex/inference:complete$"
+    r"|/publishers/mistralai/models/[^/:]+:(?:streamR|r)awPredict$"
+)
+_IN_PATH = re.compile(r"/(?:deployments|engines|mistralai/models)/([^/:]+)[/:]")
+_RESULTS = frozenset({"choices", "data", "embeddings"})
+_RECEIPT = frozenset({"request_id", "status"})
+# A hundred answers at once is what the API allows (``n``).
+_MAX_CHOICES = 1024
 
 
 class OpenAiChat:
@@ -38,58 +53,65 @@ class OpenAiChat:
         )
 
     def __init__(self, request: RequestHead, provider: str) -> None:
-        deployment = _DEPLOYMENT.search(request.path)
-        self._deployment = unquote(deployment[1]) if deployment else ""
+        in_path = _IN_PATH.search(request.path)
+        self._path_model = unquote(in_path[1]) if in_path else ""
         self._provider = provider
-        self._requested_model = ""
-        self._requested_tier = ""
+        self._requested_model = self._requested_tier = ""
         self._status = 0
-        self._header_cost = ""
+        self._header_cost: Decimal | None = None
         self._served_model = self._response_id = self._finish_reason = self._tier = self._error = ""
         self._usage: Json = {}
         self._usage_final = False
-        self._answered = False
-        """Something that a model made was seen."""
+        self._pending = False
+        """The answer is a receipt: the completion itself comes with a later question."""
+        self._open: set[int] = set()
+        """Choices that have begun and not ended …"""
+        self._closed: set[int] = set()
+        """… and those that have."""
+        self._several_models = False
         self._tools: dict[tuple[int, int, str], str] = {}
+        self._server_tools = Tally()
 
     def request_body(self, body: bytes, complete: bool) -> None:
-        request = parse(body) if complete else None
-        if isinstance(request, dict):
-            self._requested_model = word(request.get("model"))
-            self._requested_tier = word(request.get("service_tier"))
-        elif not complete:
-            self._requested_model = model_in_part(body)
+        self._requested_model, self._requested_tier = request_fields(body, complete)
 
     def response_head(self, head: ResponseHead) -> None:
         self._status = head.status
-        self._header_cost = head.headers.get("x-litellm-response-cost") or head.headers.get(
-            "pydantic-ai-gateway-price-estimate", ""
-        )
+        self._header_cost = header_cost(head)
 
     def document(self, body: bytes, complete: bool) -> None:
         answer = parse(body)
         if isinstance(answer, dict):
             self._take(answer)
             self._usage_final = bool(self._usage)
+            # Perplexity's asynchronous jobs and xAI's deferred ones answer with an id alone.
+            self._pending = _RESULTS.isdisjoint(answer) and not _RECEIPT.isdisjoint(answer)
+            if self._status >= 400 and not self._error:
+                self._error = error_word(answer)
         elif isinstance(answer, list) and answer:
             self._error = error_word(get(answer[0], "error"))  # Gemini's compatible route
         elif not complete:
-            self._answered = True
+            self._served_model = model_in_part(body[:1024])
             self._usage = last_object(body, b"usage")
-            self._usage_final = False
 
     def item(self, item: StreamItem) -> None:
         data = item.data
-        # Most deltas carry nothing that we want.  What is escaped inside a string can't look like these.
+        # Most deltas carry nothing that we want.  What is escaped inside a string can't look like these.  Groq's own usage and
+        # errors, inside ``x_groq``, have the same names.
         if (
             self._response_id
-            and not item.name
-            and (b'"usage"' not in data or b'"usage":null' in data)
-            and (b'"finish_reason"' not in data or b'"finish_reason":null' in data)
+            and (b'"finish_reason":null' in data or b'"finish_reason"' not in data)
+            and (b'"usage":null' in data or b'"usage"' not in data)
             and b'"name"' not in data
             and b'"error"' not in data
-            and b'"x_groq"' not in data
+            and not item.name
         ):
+            # Who reads with OpenAI's SDK hangs up here, before the framing ends, and has had the whole answer.
+            if len(data) == 6 and data == b"[DONE]":
+                self._usage_final = bool(self._usage)
+            return
+        if data == b"[DONE]":
+            self._usage_final = bool(self._usage)
             return
         chunk = parse(data)
         if isinstance(chunk, dict):
@@ -99,28 +121,41 @@ class OpenAiChat:
 
     def _take(self, answer: Json) -> None:
         """One whole answer or one chunk of a stream."""
-        self._response_id = word(answer.get("id")) or self._response_id
+        self._response_id = self._response_id or word(answer.get("id"))
         self._served_model = word(answer.get("model")) or self._served_model
         self._tier = word(answer.get("service_tier")) or self._tier
-        if answer.get("error"):
-            self._error = error_word(answer["error"])
-        finished = False
+        error = answer.get("error") or get(answer, "x_groq", "error")
+        if error:
+            self._error = error_word(error)
         choices = items(answer.get("choices"))
-        for position, choice in enumerate(choices):
-            self._answered = True
-            reason = word(get(choice, "finish_reason"))
-            if reason:
-                finished = True
-                if position == 0 and not self._finish_reason:
-                    self._finish_reason = reason
-            message = get(choice, "message") or get(choice, "delta")
-            index = get(choice, "index")
-            self._take_tools(index if isinstance(index, int) else position, mapping(message))
         usage = answer.get("usage") or get(answer, "x_groq", "usage")
+        for position, choice in enumerate(choices[:_MAX_CHOICES]):
+            self._take_choice(position, mapping(choice))
+            usage = usage or get(choice, "usage")
         if isinstance(usage, dict) and usage:
             self._usage = usage
-            # Last: without choices (OpenAI), or together with the end of an answer.
-            self._usage_final = not choices or finished or "x_groq" in answer
+            # Stated beside a choice that goes on, it will grow.
+            self._usage_final = not choices or "x_groq" in answer or (bool(self._closed) and not self._open)
+        # Groq's compound systems: one call, several models, one usage.
+        if len(items(get(answer, "usage_breakdown", "models"))) > 1:
+            self._several_models = True
+
+    def _take_choice(self, position: int, choice: Json) -> None:
+        index = choice.get("index")
+        index = index if isinstance(index, int) else position
+        reason = word(choice.get("finish_reason"))
+        if reason:
+            self._open.discard(index)
+            if len(self._closed) < _MAX_CHOICES:
+                self._closed.add(index)
+            if position == 0 and not self._finish_reason:
+                self._finish_reason = reason
+        elif index not in self._closed and len(self._open) < _MAX_CHOICES:
+            self._open.add(index)
+        message = mapping(choice.get("message")) or mapping(choice.get("delta"))
+        self._take_tools(index, message)
+        for tool in items(message.get("executed_tools"))[:MAX_TOOL_CALLS]:
+            self._server_tools.add(word(get(tool, "type")))  # Groq's compound models
 
     def _take_tools(self, choice: int, message: Json) -> None:
         for position, call in enumerate(items(message.get("tool_calls"))):
@@ -129,8 +164,10 @@ class OpenAiChat:
                 continue
             index = get(call, "index")
             index = index if isinstance(index, int) else position
-            # Servers exist that number every call 0 and tell them apart by id, and others that repeat the name.
-            self._tools.setdefault((choice, index, word(get(call, "id"))), name)
+            # Servers exist that number every call 0 and tell them apart by id alone, and others that repeat a name without its id.
+            call_id = word(get(call, "id"))
+            if call_id or not any(key[:2] == (choice, index) and self._tools[key] == name for key in self._tools):
+                self._tools.setdefault((choice, index, call_id or name), name)
         name = word(get(message, "function_call", "name"))
         if name:
             self._tools.setdefault((choice, 0, ""), name)
@@ -140,7 +177,7 @@ class OpenAiChat:
         read = read_usage(self._usage, provider=self._provider, model=model)
         return Reading(
             operation=self.operation,
-            requested_model=self._requested_model or self._deployment,
+            requested_model=self._requested_model or self._path_model,
             served_model=self._served_model,
             response_id=self._response_id,
             streaming=streaming,
@@ -148,66 +185,15 @@ class OpenAiChat:
             evidence=self._evidence(read, complete),
             finish_reason=self._finish_reason,
             tool_calls=tuple(name for _, name in sorted(self._tools.items(), key=lambda entry: entry[0][:2])),
-            service_tier=self._tier or self._requested_tier,
-            reported_cost_usd=read.reported_cost_usd if read.reported_cost_usd is not None else usd(self._header_cost),
+            server_tool_calls=stated_server_tools(self._usage) or self._server_tools.counts,
+            service_tier=self._tier or word(self._usage.get("service_tier")) or self._requested_tier,
+            reported_cost_usd=self._header_cost if read.reported_cost_usd is None else read.reported_cost_usd,
             error=self._error,
-            remarks=read.remarks,
+            remarks=(*read.remarks, "several_models") if self._several_models else read.remarks,
         )
 
     def _evidence(self, read: UsageReading, complete: bool) -> Evidence:
         if read.stated:
             return Evidence.REPORTED if self._usage_final or complete else Evidence.PARTIAL
-        return evidence_without_usage(self._status, served=self._answered or not self._error)
-
-
-class OpenAiCompletions(OpenAiChat):
-    """
-    The legacy ``POST …/completions``.
-
-    Reference: https://platform.openai.com/docs/api-reference/completions
-    """
-
-    api: ClassVar[str] = "openai/completions"
-    operation: ClassVar[str] = "text_completion"
-
-    @staticmethod
-    def accepts(request: RequestHead) -> bool:
-        return request.method == "POST" and request.path.endswith("/completions")
-
-
-class OpenAiEmbeddings(OpenAiChat):
-    """
-    ``POST …/embeddings``: input only.
-
-    Reference: https://platform.openai.com/docs/api-reference/embeddings
-    """
-
-    api: ClassVar[str] = "openai/embeddings"
-    operation: ClassVar[str] = "embeddings"
-
-    @staticmethod
-    def accepts(request: RequestHead) -> bool:
-        return request.method == "POST" and request.path.endswith("/embeddings")
-
-    def reading(self, *, complete: bool, streaming: bool) -> Reading:
-        reading = super().reading(complete=complete, streaming=streaming)
-        # Some state `completion_tokens: 0`: nothing was made, so nothing is stated about it.
-        return replace(reading, usage=replace(reading.usage, output_tokens=reading.usage.output_tokens or None))
-
-
-def evidence_without_usage(status: int, *, served: bool) -> Evidence:
-    """What is known of a call that states no usage."""
-    if status == 0 or 200 <= status < 300:
-        if not served:
-            return Evidence.NOT_APPLICABLE
-        return Evidence.ABSENT
-    return Evidence.NOT_APPLICABLE
-
-
-_MODEL = re.compile(rb'"model"\s*:\s*"([^"\\]{1,256})"')
-
-
-def model_in_part(body: bytes) -> str:
-    """The model of a request of which only a part was seen.  In a string the quotes would be escaped, so the key is a real one."""
-    found = _MODEL.search(body)
-    return found[1].decode("utf-8", "replace") if found else ""
+        # An error inside a 200 comes after work was done: Azure evaluates the prompt that its filter refuses.
+        return evidence_without_usage(self._status, served=not self._pending)

@@ -9,21 +9,42 @@ polls it sees its usage every time, under the same id.
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from typing import ClassVar
 
-from agent.dialects.openai_chat import MAX_TOOL_CALLS, evidence_without_usage, model_in_part
+from agent.dialects.answers import (
+    MAX_TOOL_CALLS,
+    Tally,
+    evidence_without_usage,
+    header_cost,
+    model_in_part,
+    request_fields,
+    stated_server_tools,
+)
 from agent.dialects.openai_usage import read_usage
-from agent.dialects.values import Json, count, error_word, get, items, last_object, mapping, parse, usd, word
+from agent.dialects.values import Json, count, error_word, get, items, last_object, mapping, parse, word
 from agent.model import Evidence, ExtraUsage, Reading, RequestHead, ResponseHead, StreamItem, Usage
 
 _CREATE = re.compile(r"/responses(?:/compact)?$")
-_POLL = re.compile(r"/responses/[^/]+$")
-_FINAL = ("response.completed", "response.incomplete", "response.failed", "response.cancelled")
-_WANTED = frozenset(
-    {"response.created", "response.queued", "response.output_item.done", "error", "response.error", *_FINAL}
+# Ids are long (``resp_…``, xAI's UUIDs), so that other people's ``/surveys/7/responses/12`` is none.
+_POLL = re.compile(r"/responses/[A-Za-z0-9_-]{16,256}$")
+_FINAL = frozenset({"response.completed", "response.incomplete", "response.failed", "response.cancelled"})
+_ERRORS = frozenset({"error", "response.error"})
+_WANTED = (
+    _FINAL | _ERRORS | {"response.created", "response.queued", "response.in_progress", "response.output_item.done"}
 )
-_TYPE = re.compile(rb'"type"\s*:\s*"([a-z_.]{1,64})"')
 _UNFINISHED = ("queued", "in_progress")
+_SERVER_TOOLS = frozenset(
+    {
+        "web_search_call",
+        "x_search_call",
+        "file_search_call",
+        "code_interpreter_call",
+        "image_generation_call",
+        "mcp_call",
+        "collections_search_call",
+    }
+)
 
 
 class OpenAiResponses:
@@ -38,66 +59,86 @@ class OpenAiResponses:
 
     def __init__(self, request: RequestHead, provider: str) -> None:
         self._provider = provider
+        self._polled = request.method == "GET"
         self._requested_model = self._requested_tier = ""
         self._status = 0
-        self._header_cost = ""
+        self._header_cost: Decimal | None = None
         self._answer: Json = {}
         self._final = False
         self._tools: list[str] = []
+        self._server_tools = Tally()
         self._error = ""
         self._partial_usage: Json = {}
+        self._partial_model = ""
 
     def request_body(self, body: bytes, complete: bool) -> None:
-        request = parse(body) if complete else None
-        if isinstance(request, dict):
-            self._requested_model = word(request.get("model"))
-            self._requested_tier = word(request.get("service_tier"))
-        elif not complete:
-            self._requested_model = model_in_part(body)
+        self._requested_model, self._requested_tier = request_fields(body, complete)
 
     def response_head(self, head: ResponseHead) -> None:
         self._status = head.status
-        self._header_cost = head.headers.get("x-litellm-response-cost", "")
+        self._header_cost = header_cost(head)
 
     def document(self, body: bytes, complete: bool) -> None:
         answer = parse(body)
         if isinstance(answer, dict):
             self._answer = answer
             self._final = True
+            if self._status >= 400 and not answer.get("error"):
+                self._error = error_word(answer)
         elif not complete:
             self._partial_usage = last_object(body, b"usage")
+            self._partial_model = model_in_part(body)
 
     def item(self, item: StreamItem) -> None:
         kind = item.name
-        if not kind:
-            found = _TYPE.search(item.data, 0, 256)
-            kind = found[1].decode() if found else ""
-        if kind not in _WANTED:
+        if kind and kind not in _WANTED and kind.startswith("response."):
             return
-        event = mapping(parse(item.data))
+        event: Json = {}
+        if not kind.startswith("response."):
+            # Bedrock names no events; the type stands in the data, first or last, and a delta says so there.
+            data = item.data
+            if b'.delta"' in data[:96] or data.endswith(b'.delta"}'):
+                return
+            event = mapping(parse(data))
+            if kind not in _ERRORS:
+                kind = word(event.get("type"))
+            if kind not in _WANTED:
+                return
+        if kind == "response.in_progress" and self._answer:
+            return  # says what response.created said
+        self._take(kind, event or mapping(parse(item.data)))
+
+    def _take(self, kind: str, event: Json) -> None:
         if kind == "response.output_item.done":
             self._take_tool(event.get("item"))
-        elif kind in ("error", "response.error"):
+        elif kind in _ERRORS:
             self._error = error_word(event.get("error") or event) or "error"
         else:
             answer = event.get("response")
-            if isinstance(answer, dict):
+            if isinstance(answer, dict) and not (self._final and kind not in _FINAL):
                 self._answer = answer
                 self._final = kind in _FINAL
 
     def _take_tool(self, item: object) -> None:
-        if get(item, "type") in ("function_call", "custom_tool_call") and len(self._tools) < MAX_TOOL_CALLS:
-            self._tools.append(word(get(item, "name")))
+        kind, name = word(get(item, "type")), word(get(item, "name"))
+        if kind == "custom_tool_call" and self._provider == "x_ai":
+            self._server_tools.add(name)  # xAI's own searches of X; customers' tools are functions there
+        elif kind in ("function_call", "custom_tool_call"):
+            if name and len(self._tools) < MAX_TOOL_CALLS:
+                self._tools.append(name)
+        elif kind in _SERVER_TOOLS:
+            self._server_tools.add(kind.removesuffix("_call"))
 
     def reading(self, *, complete: bool, streaming: bool) -> Reading:
         answer = self._answer
         output = items(answer.get("output"))
         if self._final and output:
-            self._tools = []
+            # The whole answer again: what the stream said piece by piece is in it.
+            self._tools, self._server_tools = [], Tally()
             for item in output:
                 self._take_tool(item)
         usage = mapping(answer.get("usage")) or self._partial_usage
-        model = word(answer.get("model"))
+        model = word(answer.get("model")) or self._partial_model
         read = read_usage(usage, provider=self._provider, model=model or self._requested_model)
         status = word(answer.get("status"))
         error = self._error or (error_word(answer["error"]) if answer.get("error") else "")
@@ -107,6 +148,7 @@ class OpenAiResponses:
             evidence = Evidence.NOT_APPLICABLE
         else:
             evidence = evidence_without_usage(self._status, served=not error)
+        remarks = (*read.remarks, "polled") if self._polled else read.remarks
         return Reading(
             operation="chat",
             requested_model=self._requested_model,
@@ -118,26 +160,12 @@ class OpenAiResponses:
             evidence=evidence,
             finish_reason=word(get(answer, "incomplete_details", "reason")) or status,
             tool_calls=tuple(self._tools),
-            server_tool_calls=_server_tools(output),
+            server_tool_calls=self._server_tools.counts or stated_server_tools(usage),
             service_tier=word(answer.get("service_tier")) or self._requested_tier,
-            reported_cost_usd=read.reported_cost_usd if read.reported_cost_usd is not None else usd(self._header_cost),
+            reported_cost_usd=self._header_cost if read.reported_cost_usd is None else read.reported_cost_usd,
             error=error,
-            remarks=read.remarks,
+            remarks=remarks,
         )
-
-
-_SERVER_TOOLS = frozenset(
-    {"web_search_call", "file_search_call", "code_interpreter_call", "image_generation_call", "mcp_call"}
-)
-
-
-def _server_tools(output: list[object]) -> dict[str, int]:
-    calls: dict[str, int] = {}
-    for item in output:
-        kind = word(get(item, "type"))
-        if kind in _SERVER_TOOLS:
-            calls[kind] = calls.get(kind, 0) + 1
-    return calls
 
 
 def _images(answer: Json) -> tuple[ExtraUsage, ...]:

@@ -12,7 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from agent.dialects.values import Json, count, get, mapping, usd
+from agent.dialects.answers import gateway_cost
+from agent.dialects.values import Json, count, mapping, seconds, usd
 from agent.model import Usage
 
 _XAI_TICKS_PER_USD = 10**10
@@ -33,69 +34,94 @@ def read_usage(usage: Json, *, provider: str = "", model: str = "") -> UsageRead
     prompt = _first(usage, "prompt_tokens", "input_tokens")
     completion = _first(usage, "completion_tokens", "output_tokens")
     total = count(usage.get("total_tokens"))
-    into = mapping(usage.get("prompt_tokens_details") or usage.get("input_tokens_details"))
-    out = mapping(usage.get("completion_tokens_details") or usage.get("output_tokens_details"))
+    into, out = _details(usage, "prompt", "input"), _details(usage, "completion", "output")
 
     cached = _first(into, "cached_tokens")
     if cached is None:
-        # DeepSeek; Mistral; Together.
-        cached = _first(usage, "prompt_cache_hit_tokens", "num_cached_tokens", "cached_tokens")
+        # DeepSeek; Mistral; Together and Moonshot; LiteLLM in front of Anthropic.
+        cached = _first(
+            usage, "prompt_cache_hit_tokens", "num_cached_tokens", "cached_tokens", "cache_read_input_tokens"
+        )
     written = _first(into, "cache_write_tokens", "cache_creation_tokens")
+    if written is None:
+        written = _first(usage, "cache_creation_input_tokens")
     reasoning = _first(out, "reasoning_tokens")
     if reasoning is None:
-        reasoning = count(usage.get("reasoning_tokens"))  # Perplexity
+        reasoning = count(usage.get("reasoning_tokens"))
+        # Perplexity's deep research thinks far more than it says, and counts that beside the completion and the total.
+        if reasoning is not None and completion is not None and reasoning > completion:
+            total = None if total is None else total + reasoning
     audio_in = count(into.get("audio_tokens"))
 
     if prompt is None and completion is None and total is not None:
         prompt = total  # Voyage states nothing else
-    if total is not None and prompt is not None and completion is not None and total > prompt + completion:
+    if total is not None and prompt is not None and completion is not None:
         missing = total - prompt - completion
-        if missing == reasoning:
-            completion += missing
-        elif missing == audio_in:
-            prompt += missing
-        elif provider in ("gcp.gemini", "gcp.vertex_ai") or "gemini" in model:
-            completion += missing
-        else:
-            remarks.append("total_exceeds_parts")
-    if cached is not None and prompt is not None and cached > prompt:
-        cached = prompt
-        remarks.append("cached_exceeds_input")
-    if reasoning is not None and completion is not None and reasoning > completion:
-        reasoning = completion
-        remarks.append("reasoning_exceeds_output")
+        if missing < 0:
+            remarks.append("parts_exceed_total")
+        elif missing:
+            if missing == reasoning:
+                completion += missing
+            elif missing == audio_in:
+                prompt += missing
+            elif missing == (reasoning or 0) + (audio_in or 0):
+                completion += reasoning or 0
+                prompt += audio_in or 0
+            elif provider in ("gcp.gemini", "gcp.vertex_ai") or "gemini" in model:
+                completion += missing
+            else:
+                remarks.append("total_exceeds_parts")
 
     return UsageReading(
         usage=Usage(
             input_tokens=prompt,
             output_tokens=completion,
-            cache_read_input_tokens=cached,
-            cache_write_input_tokens=written,
-            reasoning_output_tokens=reasoning,
-            audio_input_tokens=audio_in,
-            audio_output_tokens=count(out.get("audio_tokens")),
-            image_input_tokens=count(into.get("image_tokens")),
-            image_output_tokens=count(out.get("image_tokens")),
-            video_input_tokens=count(into.get("video_tokens")),
+            cache_read_input_tokens=part(cached, prompt, "cached_exceeds_input", remarks),
+            cache_write_input_tokens=part(written, prompt, "cache_write_exceeds_input", remarks),
+            reasoning_output_tokens=part(reasoning, completion, "reasoning_exceeds_output", remarks),
+            audio_input_tokens=part(audio_in, prompt, "modality_exceeds_input", remarks),
+            audio_output_tokens=part(count(out.get("audio_tokens")), completion, "modality_exceeds_output", remarks),
+            image_input_tokens=part(count(into.get("image_tokens")), prompt, "modality_exceeds_input", remarks),
+            image_output_tokens=part(count(out.get("image_tokens")), completion, "modality_exceeds_output", remarks),
+            video_input_tokens=part(count(into.get("video_tokens")), prompt, "modality_exceeds_input", remarks),
+            audio_seconds=seconds(usage.get("prompt_audio_seconds")),  # Mistral
         ),
         stated=prompt is not None or completion is not None,
-        reported_cost_usd=_cost(usage),
-        remarks=tuple(remarks),
+        reported_cost_usd=_cost(usage, provider),
+        remarks=tuple(dict.fromkeys(remarks)),
     )
+
+
+def part(value: int | None, whole: int | None, rule: str, remarks: list[str]) -> int | None:
+    """A part is at most its whole: cut to fit, and the rule that was broken told."""
+    if value is None or whole is None or value <= whole:
+        return value
+    remarks.append(rule)
+    return whole
+
+
+def _details(usage: Json, *sides: str) -> Json:
+    """Writer says "token" where the others say "tokens"."""
+    found = (mapping(usage.get(f"{side}_{tokens}_details")) for side in sides for tokens in ("tokens", "token"))
+    return next((details for details in found if details), {})
 
 
 def _first(values: Json, *names: str) -> int | None:
     return next((found for name in names if (found := count(values.get(name))) is not None), None)
 
 
-def _cost(usage: Json) -> Decimal | None:
+def _cost(usage: Json, provider: str) -> Decimal | None:
     """A price that stands in the usage: xAI's ticks, OpenRouter's number, Perplexity's object, Pydantic's gateway."""
+    if provider.startswith("azure."):
+        return None  # Azure bills by its own list; the Grok that it hosts states 0 for everything
     ticks = count(usage.get("cost_in_usd_ticks"))
     if ticks is not None:
         return Decimal(ticks) / _XAI_TICKS_PER_USD
     cost = usage.get("cost")
     if isinstance(cost, dict):
         return usd(cost.get("total_cost"))
-    if cost is not None:
-        return usd(cost)
-    return usd(get(usage, "pydantic_ai_gateway", "cost_estimate"))
+    stated = usd(cost)
+    if stated is not None and usage.get("is_byok") is True:
+        # OpenRouter with the customer's own key: `cost` is OpenRouter's fee, the vendor sends a bill of its own.
+        return stated + (usd(mapping(usage.get("cost_details")).get("upstream_inference_cost")) or 0)
+    return stated if stated is not None else gateway_cost(usage)

@@ -7,6 +7,8 @@ cost its connection.
 
 from __future__ import annotations
 
+import json
+import re
 from decimal import Decimal, InvalidOperation
 from typing import cast
 
@@ -16,7 +18,13 @@ Json = dict[str, object]
 
 # Counters beyond this are not counts; the largest context is some ten million tokens.
 _MAX_COUNT = 10**12
+_MAX_SECONDS = 10**9
 _MAX_WORD = 256
+# No amount of money needs more digits; a longer text is there to make us work.
+_MAX_AMOUNT = 64
+_ERROR_WORD = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+# The longest usage object seen has 900 bytes.
+_MAX_PART = 16384
 _EMPTY: Json = {}
 
 
@@ -25,6 +33,17 @@ def parse(body: bytes) -> object:
     try:
         return cast(object, orjson.loads(body))
     except orjson.JSONDecodeError:
+        return _parse_leniently(body)
+
+
+def _parse_leniently(body: bytes) -> object:
+    """What Python's servers write and the standard forbids: NaN, halves of surrogate pairs, a byte order mark, broken UTF-8."""
+    text = body.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if not text.startswith((b"{", b"[")):
+        return None
+    try:
+        return cast(object, json.loads(text.decode("utf-8", "replace")))
+    except (ValueError, RecursionError):
         return None
 
 
@@ -54,33 +73,49 @@ def count(value: object) -> int | None:
     return int(value)
 
 
+def seconds(value: object) -> float | None:
+    """A duration that is counted."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if 0 <= value <= _MAX_SECONDS else None
+
+
 def word(value: object) -> str:
-    """A name; "" where it is none.  Bounded, because names become labels."""
-    return value[:_MAX_WORD] if isinstance(value, str) else ""
+    """A name; "" where it is none.  Bounded and valid Unicode, because names become labels."""
+    if not isinstance(value, str):
+        return ""
+    value = value[:_MAX_WORD]
+    return value if value.isascii() else value.encode("utf-8", "replace").decode()
 
 
 def usd(value: object) -> Decimal | None:
     """An amount of money as the provider wrote it."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
+    if isinstance(value, int) and not 0 <= value < 10**9:
+        return None
+    text = str(value)
+    if len(text) > _MAX_AMOUNT:
+        return None
     try:
-        amount = Decimal(str(value))
+        amount = Decimal(text)
     except InvalidOperation:
         return None
-    return amount if amount.is_finite() and 0 <= amount < 10**9 else None
+    return amount if amount.is_finite() and 0 <= amount < 10**9 and amount.adjusted() > -_MAX_AMOUNT else None
 
 
 def error_word(value: object) -> str:
     """The provider's own code or type of an error object; never its message, which quotes what was asked."""
     if isinstance(value, str):
-        return "error"
+        return "error" if value else ""
     error = mapping(value)
     for name in ("code", "type", "status"):
         found = error.get(name)
-        if isinstance(found, str) and found:
-            return found[:64]
         if isinstance(found, int) and not isinstance(found, bool):
-            return str(found)
+            found = str(count(found) or "")
+        # Some servers put a sentence there.
+        if isinstance(found, str) and _ERROR_WORD.fullmatch(found):
+            return found
     return "error" if error else ""
 
 
@@ -91,11 +126,11 @@ def last_object(body: bytes, name: bytes) -> Json:
     Inside a JSON string the quotes would be escaped, so the key is a real one.
     """
     at = body.rfind(b'"' + name + b'"')
-    start = body.find(b"{", at) if at >= 0 else -1
+    start = body.find(b"{", at, at + _MAX_PART) if at >= 0 else -1
     if start < 0 or body[at + len(name) + 2 : start].strip() != b":":
         return _EMPTY
     depth = 0
-    for end in range(start, min(len(body), start + 16384)):
+    for end in range(start, min(len(body), start + _MAX_PART)):
         depth += {0x7B: 1, 0x7D: -1}.get(body[end], 0)
         if depth == 0:
             return mapping(parse(body[start : end + 1]))

@@ -19,9 +19,9 @@ from agent.model import (
 from agent.pipeline.body import MAX_REQUEST_BYTES, Collector, Kind, ResponseBody, decoded
 
 _REQUEST_IDS = (
+    "apim-request-id",  # Azure sends both; support asks for this one
     "x-request-id",
     "request-id",
-    "apim-request-id",
     "x-amzn-requestid",
     "mistral-correlation-id",
     "x-debug-trace-id",
