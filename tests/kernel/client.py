@@ -2,7 +2,8 @@
 A TLS client that does what it is told, line by line: CPython, so SSL_read_ex and SSL_write_ex.
 
 ``open`` a connection to the port of the command line; ``call SENT RECEIVED``: one write of SENT bytes of the pattern behind a head of 16, and
-reads until RECEIVED bytes are there; ``close``; ``fork`` leaves the rest of the lines to a child.  Answers each line with ``ok``.
+reads until RECEIVED bytes are there; ``close``; ``fork`` and ``exec`` leave the rest of the lines to a child, or to
+this program anew.  Answers each line with ``ok``.
 """
 
 import os
@@ -32,6 +33,9 @@ def main() -> None:
             assert connection
             connection.close()
             connection = None
+        elif word == "exec":
+            print(f"ok {os.getpid()}", flush=True)
+            os.execv(sys.executable, [sys.executable, "-I", "-S", *sys.argv])
         elif word == "fork" and (child := os.fork()):
             os.waitpid(child, 0)
             return

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import platform
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -52,6 +56,63 @@ def test_a_process_is_born_and_dies(kernel: Kernel, start: Callable[[str], Clien
     happened = tls.until(kernel, lambda happened: ended(happened, client.pid))
     mine = [event for event in happened if isinstance(event, ProcessStarted | ProcessEnded) and event.pid == client.pid]
     assert [type(event) for event in mine] == [ProcessStarted, ProcessEnded]
+
+
+def test_a_process_that_speaks_at_once(kernel: Kernel, start: Callable[[str], Client]) -> None:
+    """Its birth and its first call are drained together: the connection is not ended by the news of the birth."""
+    link = kernel.attach(tls.LIBSSL, tls.best_plan().sites)
+    try:
+        client = start("c")
+        client.say("open", "call 10 20")
+        happened = kernel.poll()
+        client.say("call 30 40", "close")
+        happened += tls.until(kernel, lambda happened: bool(tls.closed(happened, client.pid)))
+    finally:
+        link.close()
+    assert any(isinstance(event, ProcessStarted) and event.pid == client.pid for event in happened)
+    assert list(tls.streams(happened, client.pid).values()) == [
+        tls.request(10, 20) + tls.request(30, 40),
+        PATTERN[:20] + PATTERN[:40],
+    ]
+    assert len(tls.closed(happened, client.pid)) == 1
+
+
+def test_a_new_program_has_new_connections(kernel: Kernel, start: Callable[[str], Client]) -> None:
+    """exec ends the old program's connections, also those that it never closed."""
+    client = start("python")
+    link = kernel.attach(tls.LIBSSL, tls.best_plan().sites)
+    try:
+        client.say("open", "call 10 20", "exec", "open", "call 30 40")
+        happened = tls.until(kernel, lambda happened: len(tls.streams(happened, client.pid)) == 4)
+    finally:
+        link.close()
+    (end,) = tls.closed(happened, client.pid)
+    found = tls.streams(happened, client.pid)
+    assert [data for (conn, _), data in found.items() if conn == end.conn] == [tls.request(10, 20), PATTERN[:20]]
+    assert [data for (conn, _), data in found.items() if conn != end.conn] == [tls.request(30, 40), PATTERN[:40]]
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="its system call number is x86-64's")
+def test_the_first_thread_ends_before_the_others(kernel: Kernel) -> None:
+    """The process lives on, and its end is told when it is gone."""
+    program = (
+        "import ctypes, sys, threading\n"
+        "threading.Thread(target=lambda: (sys.stdin.readline(), sys.stdin.readline())).start()\n"
+        "print('running', flush=True)\n"
+        "ctypes.CDLL(None).syscall(60, 0)\n"  # exit(2): of this thread alone
+    )
+    with subprocess.Popen(
+        [sys.executable, "-I", "-S", "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        process.stdout.readline()
+        early = tls.until(kernel, lambda happened: ended(happened, process.pid), seconds=0.5)
+        assert not ended(early, process.pid)
+        assert os.path.exists(f"/proc/{process.pid}/task")
+        process.kill()
+        process.wait()
+    assert ended(tls.until(kernel, lambda happened: ended(happened, process.pid)), process.pid)
 
 
 @pytest.mark.parametrize("kind", ["python", "c"])
