@@ -98,30 +98,26 @@ def test_batch_costs_half() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "remark"),
+    ("provider", "served", "selector", "at", "remark"),
     [
-        ({"tier": "ultrafast"}, "tier_not_priced"),
-        ({"tier": "ON_DEMAND_PRIORITY"}, "tier_not_priced"),
-        ({"tier": "priority", "at": "2026-06-01"}, "tier_not_priced"),
-        ({"provider": "azure.ai.openai", "tier": "flex"}, "tier_not_priced"),
-        ({"provider": "anthropic", "served": "claude-sonnet-4-6", "tier": "priority"}, "tier_not_priced"),
-        ({"provider": "anthropic", "served": "claude-sonnet-4-6", "speed": "fast"}, "speed_not_priced"),
-        ({"provider": "anthropic", "served": "claude-sonnet-4-6", "geo": "us"}, "geo_not_priced"),
+        ("openai", "gpt-5", {"tier": "ultrafast"}, "2026-11-20", "tier_not_priced"),
+        ("openai", "gpt-5", {"tier": "priority"}, "2026-06-01", "tier_not_priced"),
+        ("azure.ai.openai", "gpt-5", {"tier": "flex"}, "2026-11-20", "tier_not_priced"),
+        ("gcp.vertex_ai", "gemini-2.5-pro", {"tier": "ON_DEMAND_PRIORITY"}, "2026-11-20", "tier_not_priced"),
+        ("anthropic", "claude-sonnet-4-6", {"tier": "priority"}, "2026-11-20", "tier_not_priced"),
+        ("anthropic", "claude-sonnet-4-6", {"speed": "fast"}, "2026-11-20", "speed_not_priced"),
+        ("anthropic", "claude-sonnet-4-6", {"geo": "us"}, "2026-11-20", "geo_not_priced"),
     ],
 )
-def test_what_the_book_has_no_price_for_is_remarked(options: dict[str, str], remark: str) -> None:
-    """Standard prices then, with a word that says so; also before the day from which the book knows the tier, and for
-    another provider's tier."""
-    served = options.pop("served", "gpt-4.1" if options.get("tier") == "ON_DEMAND_PRIORITY" else "gpt-5")
-    provider = options.pop("provider", "gcp.gemini" if served == "gpt-4.1" else "openai")
-    served = "gemini-2.5-pro" if provider == "gcp.gemini" else served
-    cost = price(provider, served, **options)
+def test_what_the_book_has_no_price_for_is_remarked(
+    provider: str, served: str, selector: dict[str, str], at: str, remark: str
+) -> None:
+    """Standard prices then, and a word that says so: unknown tiers, those before the day from which the book knows them,
+    and those of another provider for the same model."""
+    cost = price(provider, served, at=at, **selector)
     assert cost.remarks == (remark,)
     assert "=" not in cost.rule
-    options.pop("tier", None)
-    options.pop("speed", None)
-    options.pop("geo", None)
-    assert cost.total_usd == price(provider, served, **options).total_usd
+    assert cost.total_usd == price(provider, served, at=at).total_usd
 
 
 def test_anthropic_fast_mode() -> None:
