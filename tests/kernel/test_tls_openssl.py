@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 import pytest
@@ -67,6 +68,21 @@ def test_perf_event_links_say_the_same(
     kernel = load(KernelSettings(links="perf_event", ring_bytes=1 << 20))
     assert kernel.link_kind == "perf_event"
     converse(kernel, start(kind), tls.best_plan())
+
+
+@pytest.mark.parametrize("kind", CLIENTS)
+def test_without_cookies(
+    load: Callable[[KernelSettings], Kernel],
+    start: Callable[[str], Client],
+    kind: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The way of kernels before 5.15: programs without the helper, perf_event uprobes tied by ioctl."""
+    uname = os.uname()
+    monkeypatch.setattr(os, "uname", lambda: os.uname_result((*uname[:2], "5.10.0-28-amd64", *uname[3:])))
+    kernel = load(KernelSettings(ring_bytes=1 << 20))
+    assert (kernel.link_kind, kernel.cookies) == ("perf_event", False)
+    converse(kernel, start(kind), tls.best_plan(cookies=False))
 
 
 def test_a_connection_older_than_the_agent(kernel: Kernel, start: Callable[[str], Client]) -> None:
