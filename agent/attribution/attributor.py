@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from agent.attribution.pods import Placed
 from agent.attribution.settings import AttributionSettings
-from agent.host.cgroups import cgroup_path_of_id, cgroup_path_of_pid
+from agent.host.cgroups import cgroup_path_of_id, cgroup_path_of_pid, process_name
 from agent.host.containers import PodRef, pod_of, unit_of
 from agent.model import ConnId, LedgerEntry, PricedCall, Process, Workload
 
@@ -135,7 +135,8 @@ class Attributor:
 
     def _of_host(self, path: str, pid: int) -> Workload:
         unit = unit_of(path)
-        name = self._names.get(pid, "")
+        # A process that speaks at once is met here before capture has had the time to look at it.
+        name = self._names.get(pid) or process_name(pid)
         kind = "SystemdUnit" if unit else ("Process" if name else "Unknown")
         settings = self._settings
         return Workload(cluster=settings.cluster, node=settings.node, kind=kind, name=unit or name or "unknown")

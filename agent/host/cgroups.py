@@ -34,6 +34,15 @@ def cgroup_path_of_pid(pid: int) -> str:
         return ""
 
 
+def process_name(pid: int) -> str:
+    """/proc/PID/comm; "" for a process that is gone."""
+    try:
+        with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
+            return file.read(64).rstrip("\n")
+    except OSError:
+        return ""
+
+
 def cgroup_id_of_pid(pid: int) -> int:
     """``bpf_get_current_cgroup_id()`` of a live process: the inode of its v2 folder; 0 where unknown."""
     try:

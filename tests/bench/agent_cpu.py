@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.bench.agent import agent
 from tests.bench.answers import document, document_body, stream, stream_events
-from tests.bench.clients import Load, run
+from tests.bench.clients import Load, run, warm
 from tests.bench.native_tools import server, workspace
 from tests.bench.report import Result, median, progress
 
@@ -41,7 +41,7 @@ def _cost(folder: Path, port: int) -> list[Result]:
     ):
         costs = []
         with agent(folder) as watcher:
-            run("C", folder, port, Load(answer=load.answer, connections=2, calls=50))  # warm
+            warm("C", folder, port, load.answer)
             for _ in range(ROUNDS):
                 calls = watcher.settled_calls()
                 before = watcher.cpu_seconds()
@@ -95,8 +95,11 @@ def _limit(folder: Path, port: int) -> list[Result]:
         for rate in rates:
             load = Load(answer=answer, connections=32, calls=rate * 4, rate=rate)
             with agent(folder, cpu=1) as watcher:
+                warm("C", folder, port, answer)
+                before = watcher.settled_calls("reported")
                 ran = run("C", folder, port, load)
-                complete = watcher.settled_calls("reported", expected=load.calls) >= load.calls and not watcher.lost()
+                expected = before + load.calls
+                complete = watcher.settled_calls("reported", expected=expected) >= expected and not watcher.lost()
             reached = ran.calls * weight / ran.wall_s
             if not complete:
                 break

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.bench.agent import agent
 from tests.bench.answers import stream
-from tests.bench.clients import Load
+from tests.bench.clients import Load, warm
 from tests.bench.clients import run as run_client
 from tests.bench.native_tools import server, workspace
 from tests.bench.report import Result, median, progress
@@ -20,6 +20,7 @@ def run() -> list[Result]:
         for _ in range(ROUNDS):
             without.append(run_client("C", folder, port, LOAD).cpu_s * 1000 / LOAD.calls)
             with agent(folder):
+                warm("C", folder, port, "sse")
                 watched.append(run_client("C", folder, port, LOAD).cpu_s * 1000 / LOAD.calls)
     added = median(watched) - median(without)
     return [

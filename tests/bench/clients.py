@@ -89,3 +89,11 @@ def run(kind: str, folder: Path, port: int, load: Load) -> Ran:
         client.stdin.flush()
         client.wait(timeout=60)
         return ran
+
+
+def warm(kind: str, folder: Path, port: int, answer: str) -> None:
+    """
+    The first process that ever uses a library is found when it starts, and its first calls can be over before its probes are in place;
+    later ones are covered from their first instruction.  What is measured is the later ones.
+    """
+    run(kind, folder, port, Load(answer=answer, connections=2, calls=100, rate=50))
