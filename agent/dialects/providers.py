@@ -1,4 +1,4 @@
-"""Which provider a request goes to: by host, from ``providers.toml`` and the user's own additions."""
+"""Which provider a request goes to: by host, and where one host is two providers by path; ``providers.toml`` plus the user's own hosts."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from typing import cast
 
 from agent.model import RequestHead
 
@@ -17,48 +18,60 @@ _MAX_REMEMBERED = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Suffix:
-    ending: str
-    provider: str
+class _Rule:
+    """One block of the table; the keys are explained there."""
+
+    name: str
+    hosts: frozenset[str]
+    suffixes: tuple[str, ...]
+    pattern: re.Pattern[str] | None
+    paths: tuple[str, ...]
+
+    def fits(self, host: str) -> bool:
+        return (
+            host in self.hosts
+            or (bool(self.suffixes) and host.endswith(self.suffixes))
+            or (self.pattern is not None and self.pattern.fullmatch(host) is not None)
+        )
 
 
 class Providers:
-    """``provider_of`` is asked for every request, so answers are remembered by host."""
+    """``provider_of`` is asked for every request, so the rules that fit a host are remembered."""
 
     def __init__(self, extra_hosts: Mapping[str, str] | None = None) -> None:
-        self._hosts: dict[str, str] = {}
-        self._suffixes: list[_Suffix] = []
-        self._patterns: list[tuple[re.Pattern[str], str]] = []
-        for block in _table():
-            name = str(block["name"])
-            self._hosts.update(dict.fromkeys(block.get("hosts", ()), name))
-            self._suffixes += [_Suffix(ending=ending, provider=name) for ending in block.get("suffixes", ())]
-            self._patterns += [(re.compile(pattern), name) for pattern in block.get("patterns", ())]
-        for host, name in (extra_hosts or {}).items():
-            self._hosts[host.lower()] = name
-        self._remembered: dict[str, str] = {}
+        """``extra_hosts``: host → provider, before all of ours: the user's gateways and model servers."""
+        self._extra = {host.lower(): name for host, name in (extra_hosts or {}).items()}
+        self._remembered: dict[str, tuple[_Rule, ...]] = {}
 
     def provider_of(self, request: RequestHead) -> str:
         """The provider's name; ``unknown`` for a host that is none."""
         host = request.host
-        found = self._remembered.get(host)
-        if found is None:
-            found = self._look_up(host)
+        extra = self._extra.get(host)
+        if extra is not None:
+            return extra
+        rules = self._remembered.get(host)
+        if rules is None:
+            rules = tuple(rule for rule in _rules() if rule.fits(host))
             if len(self._remembered) < _MAX_REMEMBERED:
-                self._remembered[host] = found
-        return found
-
-    def _look_up(self, host: str) -> str:
-        exact = self._hosts.get(host)
-        if exact is not None:
-            return exact
-        for suffix in self._suffixes:
-            if host.endswith(suffix.ending):
-                return suffix.provider
-        return next((name for pattern, name in self._patterns if pattern.search(host)), UNKNOWN)
+                self._remembered[host] = rules
+        return next((rule.name for rule in rules if not rule.paths or request.path.startswith(rule.paths)), UNKNOWN)
 
 
 @cache
-def _table() -> list[dict[str, list[str]]]:
+def _rules() -> tuple[_Rule, ...]:
     text = (resources.files("agent.dialects") / "providers.toml").read_text(encoding="utf-8")
-    return list(tomllib.loads(text)["provider"])
+    return tuple(map(_rule, cast(list[Mapping[str, object]], tomllib.loads(text)["provider"])))
+
+
+def _rule(block: Mapping[str, object]) -> _Rule:
+    def texts(key: str) -> tuple[str, ...]:
+        return tuple(map(str, cast(list[object], block.get(key, []))))
+
+    pattern = block.get("pattern")
+    return _Rule(
+        name=str(block["name"]),
+        hosts=frozenset(texts("hosts")),
+        suffixes=texts("suffixes"),
+        pattern=re.compile(str(pattern)) if pattern else None,
+        paths=texts("paths"),
+    )

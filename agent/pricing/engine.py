@@ -26,11 +26,10 @@ _STANDARD_GEOS = frozenset({"", "global", "not_available"})
 # The provider's own tools that are billed by the call, in each API's word.
 _SEARCHES = {
     "web_search": ToolType.WEB_SEARCH,
-    "web_search_call": ToolType.WEB_SEARCH,
-    "file_search_call": ToolType.STORAGE_SEARCH,
+    "file_search": ToolType.STORAGE_SEARCH,
 }
 # Those that cost nothing beside their tokens; any other gets a remark.
-_FREE_TOOLS = frozenset({"web_fetch", "mcp_call", "image_generation_call"})
+_FREE_TOOLS = frozenset({"web_fetch", "mcp", "image_generation"})
 _NOT_BILLED = frozenset({Outcome.RATE_LIMITED, Outcome.CLIENT_ERROR, Outcome.SERVER_ERROR})
 
 # Providers round what they report; a cent in a dollar is no rounding.
