@@ -60,3 +60,8 @@ def chat(usage: object, host: str = "api.openai.com", path: str = "/v1/chat/comp
         **more,
     }
     return read(path, host, answer=body)
+
+
+def counts(reading: Reading) -> tuple[int | None, int | None]:
+    """What is compared most."""
+    return reading.usage.input_tokens, reading.usage.output_tokens

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from agent.dialects import DIALECTS
 from agent.dialects.base import Dialect
-from agent.dialects.values import count, error_word, last_object, usd, word
 from agent.model import Evidence, RequestHead, ResponseHead, StreamItem
 
 _KEYS = st.sampled_from(
@@ -125,34 +124,3 @@ def test_any_bytes_give_a_reading(dialect: type[Dialect], body: bytes, complete:
     one.item(StreamItem("", body))
     one.document(body, complete)
     assert one.reading(complete=complete, streaming=False).evidence is not Evidence.REPORTED
-
-
-def test_what_is_no_count() -> None:
-    """Booleans, negatives, strings and the absurd are "not stated"."""
-    assert [count(value) for value in (True, -1, "5", 10**13, float("nan"), None, [])] == [None] * 7
-    assert [count(value) for value in (0, 5, 5.0)] == [0, 5, 5]
-
-
-def test_what_is_no_money() -> None:
-    """Nor is infinity."""
-    assert [usd(value) for value in (True, "x", float("inf"), -0.1, None, 10**12)] == [None] * 6
-
-
-def test_error_words_never_quote_messages() -> None:
-    """Messages quote prompts."""
-    assert error_word("the prompt was: secret") == "error"
-    assert error_word({"message": "secret", "type": "overloaded"}) == "overloaded"
-    assert error_word({"message": "secret"}) == "error"
-
-
-def test_words_are_bounded() -> None:
-    """They become labels."""
-    assert len(word("x" * 10_000)) == 256
-
-
-def test_the_last_object_of_a_text_that_is_not_whole() -> None:
-    """A key inside a string has escaped quotes and is not found."""
-    body = b'ond half of an answer \\"usage\\": {\\"prompt_tokens\\": 1}", "usage": {"prompt_tokens": 7, "d": {"c": 1}}, "x":'
-    assert last_object(body, b"usage") == {"prompt_tokens": 7, "d": {"c": 1}}
-    assert last_object(b'"usage": {"prompt_tok', b"usage") == {}
-    assert last_object(b"nothing", b"usage") == {}
