@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from decimal import Decimal
+
+import pytest
+
+from agent.dialects.anthropic_messages import AnthropicMessages
 from agent.model import Evidence
-from tests.dialects.helpers import counts, read
+from tests.dialects.helpers import counts, dialect_of, head, read
 
 MESSAGES = ("/v1/messages", "api.anthropic.com")
 START = {
@@ -106,3 +112,103 @@ def test_tools_of_the_provider_are_not_the_applications() -> None:
     }
     reading = read(*MESSAGES, answer={"id": "m", "model": "c", "content": content, "usage": usage})
     assert (reading.tool_calls, dict(reading.server_tool_calls)) == (("mine",), {"web_search": 2})
+
+
+@pytest.mark.parametrize(
+    ("path", "taken"),
+    [
+        ("/v1/messages", True),
+        ("/v1/messages?beta=true", True),
+        ("/anthropic/v1/messages", True),
+        ("/v1/projects/p/locations/l/publishers/anthropic/models/claude-sonnet-4@20250514:streamRawPredict", True),
+        ("/v1/projects/p/locations/l/publishers/anthropic/models/claude-sonnet-4@20250514:rawPredict", True),
+        ("/v1/projects/p/locations/l/publishers/meta/models/llama:rawPredict", False),
+        ("/v1/messages/count_tokens", False),
+        ("/v1/messages/batches", False),
+        ("/v1/threads/t/messages", False),
+    ],
+)
+def test_what_is_read(path: str, taken: bool) -> None:
+    """Counting is free and batches are another API."""
+    assert (dialect_of(head(path, "api.anthropic.com")) is AnthropicMessages) is taken
+    assert dialect_of(head(path, "api.anthropic.com", "GET")) is None
+
+
+def test_on_vertex_the_model_stands_in_the_path() -> None:
+    """The body has none."""
+    path = "/v1/projects/p/locations/l/publishers/anthropic/models/claude-sonnet-4%4020250514:rawPredict"
+    answer = {"id": "m", "model": "claude", "content": [], "usage": {"input_tokens": 1, "output_tokens": 1}}
+    reading = read(path, "us-east5-aiplatform.googleapis.com", answer=answer)
+    assert reading.requested_model == "claude-sonnet-4@20250514"
+
+
+def test_the_hours_share_of_cache_writes_never_exceeds_them() -> None:
+    """Only message_start has the split, and the final count may be less."""
+    first = {"input_tokens": 5, "cache_creation_input_tokens": 50, "output_tokens": 1}
+    first["cache_creation"] = {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 50}  # type: ignore[assignment]
+    start = {"type": "message_start", "message": {"id": "m", "model": "c", "usage": first}}
+    reading = read(*MESSAGES, items=[start, delta({"cache_creation_input_tokens": 20, "output_tokens": 9})], names=True)
+    assert (reading.usage.cache_write_input_tokens, reading.usage.cache_write_1h_input_tokens) == (20, 20)
+    assert (counts(reading), reading.remarks) == ((25, 9), ("cache_write_1h_exceeds_cache_write",))
+
+
+def test_a_split_without_its_sum() -> None:
+    """5m + 1h is the sum."""
+    usage = {"input_tokens": 1, "output_tokens": 1, "cache_creation": {"ephemeral_5m_input_tokens": 7}}
+    reading = read(*MESSAGES, answer={"id": "m", "model": "c", "content": [], "usage": usage})
+    assert (counts(reading), reading.usage.cache_write_input_tokens) == ((8, 1), 7)
+
+
+def test_thinking_is_part_of_output() -> None:
+    """Stated since 2026."""
+    usage = {"input_tokens": 1, "output_tokens": 90, "output_tokens_details": {"thinking_tokens": 60}}
+    reading = read(*MESSAGES, answer={"id": "m", "model": "c", "content": [], "usage": usage})
+    assert (counts(reading), reading.usage.reasoning_output_tokens) == ((1, 90), 60)
+
+
+def test_what_changes_the_price_is_kept() -> None:
+    """Tier, speed, place: as served; a gateway's own estimate too."""
+    usage = {
+        "input_tokens": 1, "output_tokens": 1, "service_tier": "priority", "speed": "fast", "inference_geo": "us",
+        "pydantic_ai_gateway": {"cost_estimate": 0.25},
+    }  # fmt: skip
+    answer = {"id": "m", "model": "c", "content": [], "usage": usage}
+    reading = read(*MESSAGES, asked={"model": "c", "service_tier": "auto"}, answer=answer)
+    assert (reading.service_tier, reading.speed, reading.inference_geo) == ("priority", "fast", "us")
+    assert reading.reported_cost_usd == Decimal("0.25")
+
+
+@pytest.mark.parametrize("names", [True, False])
+def test_a_whole_stream(names: bool) -> None:
+    """Tools come with the start of their block; pings and deltas are passed over, whatever stands in them."""
+    items: list[object] = [
+        START,
+        {"type": "ping"},
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "server_tool_use", "name": "web_search"}},
+        {"type": "content_block_start", "index": 1, "content_block": {"type": "tool_use", "name": "f"}},
+        {"type": "content_block_delta", "index": 1, "delta": {"partial_json": '"type":"message_delta","usage":{}'}},
+        {"type": "content_block_stop", "index": 1},
+        delta({"output_tokens": 40, "server_tool_use": {"web_search_requests": 3}}),
+        {"type": "message_stop"},
+    ]
+    reading = read(*MESSAGES, items=items, names=names)
+    assert (reading.tool_calls, dict(reading.server_tool_calls)) == (("f",), {"web_search": 3})
+    assert (counts(reading), reading.response_id, reading.served_model) == ((57164, 40), "m1", "claude-sonnet-4-5")
+    for end in range(1, 6):
+        assert read(*MESSAGES, items=items[:end], names=names, complete=False).evidence is Evidence.PARTIAL
+
+
+def test_half_a_document() -> None:
+    """What came through is a lower bound."""
+    usage = {"input_tokens": 3, "output_tokens": 4}
+    body = json.dumps({"model": "claude-x", "id": "m", "usage": usage, "content": []}).encode()
+    reading = read(*MESSAGES, answer=body[:-4], complete=False)
+    assert (counts(reading), reading.evidence, reading.served_model) == ((3, 4), Evidence.PARTIAL, "claude-x")
+
+
+def test_an_error_document() -> None:
+    """By status alone a call is an error; its word is the type."""
+    answer = {"type": "error", "error": {"type": "overloaded_error", "message": "secret"}, "request_id": "req_1"}
+    reading = read(*MESSAGES, answer=answer, status=529)
+    assert (reading.error, reading.evidence) == ("overloaded_error", Evidence.NOT_APPLICABLE)
+    assert "secret" not in repr(reading)
