@@ -9,6 +9,7 @@ The composition root: everything is built, then started, then stopped, in one pl
 
 from __future__ import annotations
 
+import gc
 import os
 import queue
 import signal
@@ -53,7 +54,8 @@ _LOG = Log("agent")
 # The loop says it lives; a kubelet restarts who has not been heard for this long.
 _HEARTBEAT_SECONDS = 15.0
 _HOUSEKEEPING_SECONDS = 1.0
-_QUIET_POLL_SECONDS = 0.05
+# Of the ring: as much again may come while we sleep, and while we read what came.
+_HURRY_FROM = 1 / 16
 _RESCAN_SECONDS = 0.1
 _RECONCILE_SECONDS = 30.0
 _SWEEP_SECONDS = 300.0
@@ -193,22 +195,27 @@ class Agent:
 
     def loop(self, stop: threading.Event) -> None:
         """Drain, read, price, name, count; until ``stop``."""
-        busy_seconds = self.config.capture.poll_interval_ms / 1000
+        interval_seconds = self.config.capture.poll_interval_ms / 1000
+        # What was built so far stays for ever: the collector need not walk it again and again.
+        gc.collect()
+        gc.freeze()
         housekeeping = sweep = 0.0
         while not stop.is_set():
             now = self._heard = time.monotonic()
-            happened = self._take()
+            filled = self._kernel.ring.fill_bytes / self.config.capture.ring_bytes
+            self._take()
             if now >= housekeeping:
                 self._keep_house(time.time_ns())
                 housekeeping = now + _HOUSEKEEPING_SECONDS
             if now >= sweep:
                 self._kernel.sweep()
                 sweep = now + _SWEEP_SECONDS
-            stop.wait(busy_seconds if happened else max(busy_seconds, _QUIET_POLL_SECONDS))
+            # Seldom is cheap: what comes together is read together.  A ring that filled quickly is looked at sooner.
+            stop.wait(interval_seconds / 10 if filled > _HURRY_FROM else interval_seconds)
         self._take()
         self._keep_house(time.time_ns() + int(self.config.attribution.hold_seconds * 1e9))
 
-    def _take(self) -> int:
+    def _take(self) -> None:
         happenings = self._kernel.poll()
         at_ns = time.time_ns()
         for happening in happenings:
@@ -223,7 +230,6 @@ class Agent:
                 continue
             for output in self._pipeline.receive(happening):
                 self._dispatch(output, at_ns)
-        return len(happenings)
 
     def _dispatch(self, output: Output, at_ns: int) -> None:
         if isinstance(output, PricedCall):

@@ -107,8 +107,8 @@ class Capture:
 
     ring_bytes: Annotated[int, Size(low=64 * 1024, high=1024**3, power_of_two=True)] = 16 * 1024**2
     """Ring buffer between the kernel and the agent; when it is full, bytes are lost and counted."""
-    poll_interval_ms: Annotated[int, Range(low=1, high=1000)] = 10
-    """How often the ring buffer is drained.  Longer costs less and needs a larger ring."""
+    poll_interval_ms: Annotated[int, Range(low=1, high=1000)] = 50
+    """How often the ring buffer is drained; ten times as often while it fills quickly.  Longer costs less and needs a larger ring."""
     max_copy_bytes: Annotated[int, Size(low=16 * 1024, high=4 * 1024**2)] = 256 * 1024
     """Most that is copied of one TLS call, in records of 16 KiB.  The rest is counted as lost."""
     sites: Sites = Sites.BEST
