@@ -10,19 +10,20 @@ from __future__ import annotations
 import base64
 import binascii
 import gzip
+import re
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import orjson
 
 from agent.capture.tape import is_tape, read_tape
 from agent.dialects import DIALECTS
-from agent.dialects.providers import Providers
+from agent.dialects.providers import UNKNOWN, Providers
 from agent.model import (
     Call,
     Chunk,
@@ -44,6 +45,11 @@ from agent.pipeline.pipeline import Output, Pipeline
 # One recorded exchange; the longest have a megabyte of images in them.
 _MAX_LINE_BYTES = 64 * 1024 * 1024
 _FRAMING = frozenset({"content-length", "content-encoding", "transfer-encoding", "connection"})
+# RFC 9110, 5.1 and 5.5: what a header's name is made of, and what its value is not.
+_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+# RFC 3986, 2.2: what stands for itself in a target; "%" is part of what was escaped before.
+_TARGET = "%/:?#[]@!$&'()*+,;=~"
 # Where recordings have no times: a second an exchange, so that order shows.
 _SECOND_NS = 10**9
 _EPOCH_NS = 1_764_000_000 * _SECOND_NS
@@ -78,12 +84,22 @@ def replay(path: Path, price: Callable[[Call], Cost | Unpriced], framing: Framin
     if is_tape(path):
         yield from _replay_tape(path, price)
         return
+    providers = Providers()
+    empty = True
     with _opened(path) as file:
         for number, line in enumerate(_lines(path, file), 1):
-            if number == 1 and not line.lstrip().startswith(b"{"):
-                raise ReplayError(f"{path}: neither a tape nor an exchanges file: it does not begin with a JSON object")
+            if empty and line.strip() and not line.lstrip().startswith(b"{"):
+                raise ReplayError(
+                    f"{path}: neither a tape of `podtab record` nor an exchanges file (JSON lines): give one of these"
+                )
             if line.strip():
-                yield from _replay_line(path, number, line, price, framing or Framing())
+                empty = False
+                core = Pipeline(dialects=DIALECTS, provider_of=providers.provider_of, price=price)
+                yield from _replay_line(path, number, line, core, framing or Framing())
+    if empty:
+        raise ReplayError(
+            f"{path}: holds no exchange: give a tape of `podtab record` or an exchanges file (JSON lines)"
+        )
 
 
 def _replay_tape(path: Path, price: Callable[[Call], Cost | Unpriced]) -> Iterator[Result]:
@@ -134,16 +150,17 @@ def _lines(path: Path, file: BinaryIO) -> Iterator[bytes]:
         yield line
 
 
-def _replay_line(
-    path: Path, number: int, line: bytes, price: Callable[[Call], Cost | Unpriced], framing: Framing
-) -> Iterator[Result]:
+def _replay_line(path: Path, number: int, line: bytes, pipeline: Pipeline, framing: Framing) -> Iterator[Result]:
+    if len(line) >= _MAX_LINE_BYTES:
+        raise ReplayError(f"{path}, line {number}: longer than {_MAX_LINE_BYTES} bytes: split or drop this exchange")
     try:
         exchange = orjson.loads(line)
         name = str(exchange["id"])
         sent, received = request_bytes(exchange["request"], framing), response_bytes(exchange["response"], framing)
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError, binascii.Error) as error:
-        raise ReplayError(f"{path}, line {number}: not a recorded exchange ({type(error).__name__})") from None
-    pipeline = Pipeline(dialects=DIALECTS, provider_of=Providers().provider_of, price=price)
+        raise ReplayError(
+            f"{path}, line {number}: not a whole recorded exchange ({type(error).__name__}): fetch the file again or drop the line"
+        ) from None
     conn = ConnId(pid=1, pointer=number, born_ns=number)
     at_ns = _EPOCH_NS + number * _SECOND_NS
     told = False
@@ -185,12 +202,14 @@ def _events(conn: ConnId, sent: bytes, received: bytes, at_ns: int, framing: Fra
 def request_bytes(request: Mapping[str, object], framing: Framing) -> bytes:
     """A recorded request as HTTP/1.1."""
     url = urlsplit(str(request["url"]))
-    target = (url.path or "/") + (f"?{url.query}" if url.query else "")
+    # Recorders mask parts of URLs with whatever they like; on the wire a target is printable ASCII.
+    target = quote((url.path or "/") + (f"?{url.query}" if url.query else ""), safe=_TARGET)
+    host = url.netloc.rpartition("@")[2]
     return _message(
         f"{request['method']} {target} HTTP/1.1",
         request,
         framing,
-        extra=[("host", url.netloc)],
+        extra=[("host", host)],
         dropped=frozenset({"host"}),
     )
 
@@ -211,6 +230,8 @@ def _message(
     body = base64.b64decode(str(message["body_b64"]), validate=True)
     headers = [(str(name), str(value)) for name, value in message["headers"]]  # type: ignore[attr-defined]
     headers = [(name, value) for name, value in headers if name.lower() not in _FRAMING | dropped] + extra
+    # Recordings of HTTP/2 have names like ":authority", and masks can be anything.
+    headers = [(name, value) for name, value in headers if _NAME.fullmatch(name) and not _CONTROL.search(value)]
     # Recorded framing need not fit the body: the coding goes by the first bytes.
     coding = "gzip" if body.startswith(b"\x1f\x8b") else ""
     if framing.coding is not None and body:
@@ -222,7 +243,7 @@ def _message(
         body = _chunked(body, framing.chunk_sizes(len(body)))
     else:
         headers.append(("content-length", str(len(body))))
-    head = "".join(f"{name}: {value}\r\n" for name, value in headers if "\n" not in value and "\r" not in value)
+    head = "".join(f"{name}: {value}\r\n" for name, value in headers)
     return f"{start}\r\n{head}\r\n".encode("utf-8", "replace") + body
 
 
@@ -243,11 +264,16 @@ def to_json(result: Result) -> bytes:
     if isinstance(output, PricedCall):
         line |= _call_fields(output)
     elif isinstance(output, Unsupported):
-        line |= {"unsupported": output.reason, "provider": output.provider, "status": output.status}
+        line |= {
+            "unsupported": output.reason,
+            "provider": output.provider,
+            "host": output.host,
+            "status": output.status,
+        }
     elif isinstance(output, Quarantined):
         line |= {"quarantined": output.reason, "detail": output.detail}
     else:
-        line |= {"unsupported": output.reason}
+        line |= {"unsupported": output.reason, "provider": UNKNOWN}
     return orjson.dumps(line)
 
 

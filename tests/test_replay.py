@@ -96,6 +96,11 @@ def test_what_is_not_read_is_named(tmp_path: Path) -> None:
         ("broken json", b'{"id": \n'),
         ("cut gzip", gzip.compress(exchange().encode() * 50)[:200]),
         ("gzip of garbage", gzip.compress(b"garbage")),
+        ("no base64", exchange().replace('body_b64": "', 'body_b64": "!').encode()),
+        ("a body that is no object", b'{"id": "x", "request": [], "response": 7}'),
+        ("an empty file", b""),
+        ("an empty gzip", gzip.compress(b"\n\n")),
+        ("a cut last line", (exchange() + "\n" + exchange()[:-40]).encode()),
     ],
 )
 def test_a_file_that_cant_be_replayed_is_told_in_one_sentence(tmp_path: Path, name: str, content: bytes) -> None:
@@ -106,6 +111,32 @@ def test_a_file_that_cant_be_replayed_is_told_in_one_sentence(tmp_path: Path, na
         lines(path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+    assert any(remedy in str(caught.value) for remedy in ("fetch", "give"))
+
+
+def test_the_line_of_the_damage_is_named_and_what_stands_before_it_comes_out(tmp_path: Path) -> None:
+    """A person can look at it, or drop it."""
+    (tmp_path / "e.jsonl").write_text(exchange() + "\n" + exchange() + "\n{}\n")
+    results = replay(tmp_path / "e.jsonl", no_price)
+    assert [next(results).id, next(results).id] == ["x#0", "x#0"]
+    with pytest.raises(ReplayError, match=r"line 3: .*KeyError"):
+        next(results)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://api.openai.com/v1/chat/completions?note=with spaces and ümlauts",
+        "https://user:secret@api.openai.com:443/v1/chat/completions",
+    ],
+)
+def test_masked_and_odd_recordings_become_proper_http(tmp_path: Path, url: str) -> None:
+    """Names of HTTP/2, masks with line ends, unescaped URLs: the exchange is read all the same."""
+    record = json.loads(exchange(url))
+    record["request"]["headers"] += [[":authority", "x"], ["x-mask", "a\r\nhost: evil.example"], ["x y", "z"]]
+    (tmp_path / "e.jsonl").write_text(json.dumps(record))
+    (line,) = lines(tmp_path / "e.jsonl")
+    assert (line["provider"], line["evidence"]) == ("openai", "reported")
 
 
 def test_a_missing_file_is_told(tmp_path: Path) -> None:
