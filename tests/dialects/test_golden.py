@@ -1,0 +1,68 @@
+"""
+Golden exchanges: one folder a dialect, one file an exchange, written by hand in the shapes that providers send.
+
+``request.body`` is JSON; the response has ``body`` (JSON) or ``text`` (lines as they stand on the wire).  ``expected`` names
+the fields of ``podtab replay --json`` that matter; each is compared exactly.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+import agent.dialects
+from agent.dialects import DIALECTS
+from agent.pricing import Pricer
+from agent.replay import Framing, replay, to_json
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+FILES = sorted(GOLDEN.glob("*/*.json"))
+FRAMINGS = {
+    "as it is": Framing(),
+    "byte by byte, chunked": Framing(chunk_sizes=lambda size: [7] * (size // 7 + 1), cuts=lambda size: [1] * size),
+    "gzip, chunked": Framing(
+        coding=lambda body: ("gzip", gzip.compress(body)), chunk_sizes=lambda size: [50] * (size // 50 + 1)
+    ),
+}
+
+
+def exchange(golden: dict[str, dict[str, object]]) -> dict[str, object]:
+    """In the format of recorded exchanges."""
+    request, response = golden["request"], golden["response"]
+    asked = "" if request["body"] is None else json.dumps(request["body"])
+    answer = "".join(response["text"]) if "text" in response else json.dumps(response["body"])  # type: ignore[arg-type]
+    return {
+        "id": "golden",
+        "request": {**request, "headers": [], "body_b64": base64.b64encode(asked.encode()).decode()},
+        "response": {**response, "body_b64": base64.b64encode(answer.encode()).decode()},
+    }
+
+
+@pytest.mark.parametrize("framing", FRAMINGS.values(), ids=FRAMINGS.keys())
+@pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_golden_exchange(path: Path, framing: Framing, tmp_path: Path) -> None:
+    """Through the whole core, however it is framed."""
+    golden = json.loads(path.read_text(encoding="utf-8"))
+    (tmp_path / "exchanges.jsonl").write_text(json.dumps(exchange(golden)), encoding="utf-8")
+    (result,) = replay(tmp_path / "exchanges.jsonl", Pricer().price, framing)
+    line = json.loads(to_json(result))
+    assert {name: line.get(name) for name in golden["expected"]} == golden["expected"]
+
+
+def test_every_dialect_has_its_golden_folder() -> None:
+    """And every folder its dialect: a new one is a file, a line and a folder."""
+    modules = {dialect.__module__.rpartition(".")[2] for dialect in DIALECTS}
+    assert {path.parent.name for path in FILES} == modules
+    seen = {json.loads(path.read_text(encoding="utf-8"))["expected"]["api"] for path in FILES}
+    assert seen == {dialect.api for dialect in DIALECTS}
+
+
+def test_every_dialect_is_listed() -> None:
+    """A file with an ``api`` that nobody lists would be dead."""
+    folder = Path(agent.dialects.__file__).parent
+    with_api = {path.stem for path in folder.glob("*.py") if "    api: ClassVar[str] = " in path.read_text("utf-8")}
+    assert with_api == {dialect.__module__.rpartition(".")[2] for dialect in DIALECTS}
