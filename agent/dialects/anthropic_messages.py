@@ -109,7 +109,8 @@ class AnthropicMessages:
         usage = _usage(self._usage, remarks)
         gateway = gateway_cost(self._usage)
         if usage.input_tokens is not None or usage.output_tokens is not None:
-            evidence = Evidence.REPORTED if self._usage_final else Evidence.PARTIAL
+            # Without its start the stream's split of cache writes, and of older servers all input, is not known.
+            evidence = Evidence.REPORTED if self._usage_final and self._message else Evidence.PARTIAL
         else:
             evidence = evidence_without_usage(self._status, served=not self._error)
         return Reading(

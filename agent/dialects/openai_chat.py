@@ -106,12 +106,6 @@ class OpenAiChat:
             and b'"error"' not in data
             and not item.name
         ):
-            # Who reads with OpenAI's SDK hangs up here, before the framing ends, and has had the whole answer.
-            if len(data) == 6 and data == b"[DONE]":
-                self._usage_final = bool(self._usage)
-            return
-        if data == b"[DONE]":
-            self._usage_final = bool(self._usage)
             return
         chunk = parse(data)
         if isinstance(chunk, dict):

@@ -71,6 +71,13 @@ def test_a_stream_without_its_delta_is_partial() -> None:
     assert (counts(reading), reading.evidence) == ((57164, 1), Evidence.PARTIAL)
 
 
+def test_a_delta_without_its_start_is_partial() -> None:
+    """The start is in a hole: its input, or its split of cache writes, is not known."""
+    for final in ({"output_tokens": 40}, {"input_tokens": 5, "output_tokens": 40}):
+        reading = read(*MESSAGES, items=[delta(final), {"type": "message_stop"}], complete=False)
+        assert (reading.usage.output_tokens, reading.evidence) == (40, Evidence.PARTIAL)
+
+
 def test_iterations_of_other_types_are_billed_on_top() -> None:
     """Without this rule the call is under-priced by a factor of 250."""
     usage = {

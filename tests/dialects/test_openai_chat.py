@@ -160,12 +160,17 @@ def test_who_does_not(method: str, path: str) -> None:
     assert dialect_of(head(path, "api.cohere.com", method)) is None
 
 
-def test_done_ends_a_stream_whose_framing_did_not() -> None:
-    """OpenAI's SDK hangs up after it; OpenRouter states usage beside an empty choice that ended before."""
+def test_usage_beside_a_choice_that_has_ended_is_final() -> None:
+    """OpenRouter's; who hangs up at [DONE], before the framing ends, has had it all."""
     end = chunk(choices=[{"index": 0, "delta": {}, "finish_reason": "stop"}])
     late = chunk(USAGE, choices=[{"index": 0, "delta": {"content": ""}, "finish_reason": None}])
-    for items in ([chunk(), end, late, "[DONE]"], [chunk(), end, late], [chunk(USAGE), "[DONE]"]):
+    for items in ([chunk(), end, late, "[DONE]"], [chunk(), end, late]):
         assert read("/api/v1/chat/completions", "openrouter.ai", items=items, complete=False).evidence == "reported"
+
+
+def test_done_does_not_make_growing_usage_final() -> None:
+    """The chunk with the end of the answer may be in a hole before it."""
+    assert read(*CHAT, items=[chunk(USAGE), "[DONE]"], complete=False).evidence is Evidence.PARTIAL
 
 
 def test_growing_usage_is_final_when_every_choice_has_ended() -> None:
