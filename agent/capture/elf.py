@@ -36,6 +36,7 @@ _NONSENSE = (
     OverflowError,
     struct.error,
     MemoryError,
+    OSError,  # a seek to where no file goes
 )
 
 

@@ -76,8 +76,8 @@ def plan(elf: ElfFile, *, uretprobe_safe: bool, cookies: bool = True) -> Plan:
                 continue
         for (form, _), group in zip(present, own, strict=True):
             sites += group
-            if not group:
-                missing.append(f"{form.name}: its returns can't be found, and return probes are not safe here")
+            if not group and not _leads_to_another(form, functions):
+                missing.append(f"{form.name}: no site on this kernel gives its result")
     sites += [_entry(Role.CLOSE, functions[name], needs=1) for name in _CLOSERS if name in functions]
     return Plan(sites=tuple(sites), missing=tuple(missing))
 
@@ -125,7 +125,8 @@ def _first(role: Role, probe: Probe, function: Function, form: _Form | None = No
 def _function_sites(way: _Way, form: _Form, function: Function, uretprobe_safe: bool, cookies: bool) -> list[Site]:
     """Entry and return of one function by itself; empty where the return can't be read."""
     leaves = _returns(way, form, function, uretprobe_safe, cookies)
-    if not leaves:
+    # Without a cookie a program can only look for the pointer in argument 4.
+    if not leaves or (form.pointer_argument == 5 and not cookies):
         return []
     return [_entry(way.entry, function, needs=2, form=form, cookies=cookies), *leaves]
 
@@ -240,6 +241,13 @@ def _count_slot(step: Step) -> StackSlot | None:
 
 def _checks_size(instruction: str) -> bool:
     return instruction in ("test edx, edx", "test rdx, rdx")
+
+
+def _leads_to_another(form: _Form, functions: Mapping[str, Function]) -> bool:
+    """Whether a function only jumps into one that has sites of its own: SSL_write_ex into SSL_write_ex2, from OpenSSL 3.3 on."""
+    addresses = {function.address for name, function in functions.items() if name != form.name}
+    code = functions[form.name]
+    return any(step.mnemonic.startswith("jmp") and step.target in addresses for step in walk(code.code, code.address))
 
 
 # ---------------------------------------------------------------------------------------- the inner function of several

@@ -1,0 +1,38 @@
+"""Functions of real builds, as bytes; each file says where they are from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from agent.capture.elf import Function
+
+FOLDER = Path(__file__).parent / "data"
+BUILDS = sorted(path.stem for path in FOLDER.glob("*.json"))
+
+
+class Build:
+    """Stands in for ``ElfFile``: the same questions, answered from a file."""
+
+    machine = "x64"
+
+    def __init__(self, functions: Iterable[Function]) -> None:
+        self._functions = list(functions)
+
+    def functions(self, names: Iterable[str]) -> Mapping[str, Function]:
+        return {function.name: function for function in self._functions if function.name in set(names)}
+
+    def function_at(self, address: int, name: str = "", size: int = 0) -> Function | None:
+        found = next((one for one in self._functions if one.address == address), None)
+        return found and Function(name=name, address=address, file_offset=found.file_offset, code=found.code)
+
+
+def load(name: str) -> Build:
+    data = json.loads((FOLDER / f"{name}.json").read_text())
+    return Build(
+        Function(
+            name=one["name"], address=one["address"], file_offset=one["file_offset"], code=bytes.fromhex(one["code"])
+        )
+        for one in data["functions"]
+    )
