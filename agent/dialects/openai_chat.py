@@ -32,6 +32,9 @@ _PATH = re.compile(
     r"|/publishers/mistralai/models/[^/:]+:(?:streamR|r)awPredict$"
 )
 _IN_PATH = re.compile(r"/(?:deployments|engines|mistralai/models)/([^/:]+)[/:]")
+# What a chunk must have to be parsed; most deltas have nothing of it.  What is escaped inside a string can't look like this.  Groq's
+# own usage and errors, inside ``x_groq``, have the same names.
+_TELLING = re.compile(rb'"(?:name"|error"|usage"(?!:null)|finish_reason"(?!:null))').search
 _RESULTS = frozenset({"choices", "data", "embeddings"})
 _RECEIPT = frozenset({"request_id", "status"})
 # A hundred answers at once is what the API allows (``n``).
@@ -96,16 +99,7 @@ class OpenAiChat:
 
     def item(self, item: StreamItem) -> None:
         data = item.data
-        # Most deltas carry nothing that we want.  What is escaped inside a string can't look like these.  Groq's own usage and
-        # errors, inside ``x_groq``, have the same names.
-        if (
-            self._response_id
-            and (b'"finish_reason":null' in data or b'"finish_reason"' not in data)
-            and (b'"usage":null' in data or b'"usage"' not in data)
-            and b'"name"' not in data
-            and b'"error"' not in data
-            and not item.name
-        ):
+        if self._response_id and _TELLING(data) is None and not item.name:
             return
         chunk = parse(data)
         if isinstance(chunk, dict):
