@@ -1,0 +1,233 @@
+"""Targets: one link a file, nothing where nobody is selected, late libraries found, ends and failures told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import pytest
+
+from agent.capture import targets as module
+from agent.capture.elf import ElfFile
+from agent.capture.links import AttachError
+from agent.capture.plan import Plan, Probe, Role, Site
+from agent.capture.processes import FileId, Mapped
+from agent.capture.selection import Choice
+from agent.capture.targets import IDLE_NS, RESCAN_AFTER_NS, Targets
+from agent.model import Process
+
+POD = "/kubepods/burstable/pod11111111-2222-3333-4444-555555555555/" + "a" * 64
+SITE = Site(
+    function="SSL_read", role=Role.READ_ENTRY, probe=Probe.UPROBE, file_offset=1, emulated=False, instruction="sub"
+)
+LIBSSL, NODE = "/lib/libssl.so.3", "/usr/bin/node"
+
+
+@dataclass(eq=False)
+class FakeLink:
+    path: str
+    open: bool = True
+
+    def close(self) -> None:
+        self.open = False
+
+
+@dataclass
+class FakeKernel:
+    """An attacher that only keeps count."""
+
+    links: list[FakeLink] = field(default_factory=list)
+    dropped: set[int] = field(default_factory=set)
+    broken: bool = False
+
+    def attach(self, path: str, sites: Iterable[Site], pid: int = 0) -> FakeLink:
+        if self.broken:
+            raise AttachError(f"{path}: can't attach: needs CAP_BPF")
+        self.links.append(FakeLink(path))
+        return self.links[-1]
+
+    def select(self, cgroup_id: int, selected: bool) -> None:
+        (self.dropped.discard if selected else self.dropped.add)(cgroup_id)
+
+    @property
+    def open_paths(self) -> list[str]:
+        return [link.path for link in self.links if link.open]
+
+
+@dataclass
+class Machine:
+    """Processes and what they map, instead of /proc."""
+
+    kernel: FakeKernel = field(default_factory=FakeKernel)
+    files: dict[int, list[str]] = field(default_factory=dict)
+    choices: dict[int, Choice] = field(default_factory=dict)
+    cgroup: dict[int, tuple[int, str]] = field(default_factory=dict)
+    without_tls: set[str] = field(default_factory=set)
+    learned: list[int] = field(default_factory=list)
+
+    def targets(self, monkeypatch: pytest.MonkeyPatch) -> Targets:
+        monkeypatch.setattr(module, "read_process", self._read)
+        monkeypatch.setattr(module, "mapped_tls_files", self._mapped)
+        monkeypatch.setattr(Targets, "_read", self._plan)
+        return Targets(
+            self.kernel,
+            planner=_no_plan,
+            choose=lambda process: self.choices.get(process.pid, Choice.SELECTED),
+            learn=lambda process: self.learned.append(process.pid),
+        )
+
+    def _read(self, pid: int) -> Process | None:
+        if pid not in self.files:
+            return None
+        group, path = self.cgroup.get(pid, (5, "/system.slice/a.service"))
+        return Process(pid=pid, start_ticks=1, name="p", cgroup_id=group, cgroup_path=path)
+
+    def _mapped(self, pid: int) -> list[Mapped]:
+        return [
+            Mapped(
+                file=FileId(device="0:1", inode=hash(path) % 10**6),
+                path=path,
+                open_paths=(path,),
+                is_program="bin" in path,
+            )
+            for path in self.files.get(pid, [])
+        ]
+
+    def _plan(self, mapped: Mapped) -> module._Library | None:
+        if mapped.path in self.without_tls:
+            return None
+        return module._Library(path=mapped.path, plan=Plan(sites=(SITE,)))
+
+
+def _no_plan(elf: ElfFile) -> Plan:
+    raise AssertionError("files are not read here")
+
+
+def test_one_link_for_a_file_that_many_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An inode-wide link covers them all."""
+    machine = Machine(files={1: [LIBSSL], 2: [LIBSSL], 3: [NODE]})
+    targets = machine.targets(monkeypatch)
+    for pid in machine.files:
+        targets.started(pid, 0)
+    assert machine.kernel.open_paths == [LIBSSL, NODE]
+    assert {library.path: library.processes for library in targets.status()} == {LIBSSL: 2, NODE: 1}
+    assert machine.learned == [1, 2, 3]
+
+
+def test_what_only_unselected_processes_use_carries_no_probe(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not selected costs nothing."""
+    machine = Machine(files={1: [LIBSSL]}, choices={1: Choice.UNSELECTED})
+    targets = machine.targets(monkeypatch)
+    targets.started(1, 0)
+    assert machine.kernel.links == []
+    assert targets.unselected_pids == {1}
+
+
+def test_an_unselected_pod_that_shares_a_library_is_dropped_in_the_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its whole group; a group that is no pod's is never dropped."""
+    machine = Machine(
+        files={1: [LIBSSL], 2: [LIBSSL], 3: [LIBSSL]},
+        choices={2: Choice.UNSELECTED, 3: Choice.UNSELECTED},
+        cgroup={2: (77, POD)},
+    )
+    targets = machine.targets(monkeypatch)
+    for pid in machine.files:
+        targets.started(pid, 0)
+    assert machine.kernel.dropped == {77}
+
+
+def test_an_undecided_process_is_watched_until_it_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No first call is missed; when the pod turns out not to be selected, its probes go."""
+    machine = Machine(files={1: [LIBSSL]}, choices={1: Choice.UNDECIDED}, cgroup={1: (77, POD)})
+    targets = machine.targets(monkeypatch)
+    targets.started(1, 0)
+    assert machine.kernel.open_paths == [LIBSSL]
+    machine.choices[1] = Choice.UNSELECTED
+    targets.rescan(1)
+    assert machine.kernel.dropped == {77}
+    targets.rescan(2)
+    targets.rescan(2 + IDLE_NS)
+    assert machine.kernel.open_paths == []
+
+
+def test_a_late_library_is_found_by_looking_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """dlopen: less and less often, and then no more."""
+    machine = Machine(files={1: []})
+    targets = machine.targets(monkeypatch)
+    targets.started(1, 0)
+    machine.files[1] = [LIBSSL]
+    targets.rescan(RESCAN_AFTER_NS[0] - 1)
+    assert machine.kernel.open_paths == []
+    targets.rescan(RESCAN_AFTER_NS[0])
+    assert machine.kernel.open_paths == [LIBSSL]
+
+
+def test_a_link_stays_a_while_for_the_next_process_of_its_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That one is then covered from its first instruction; an unused link goes in the end."""
+    machine = Machine(files={1: [LIBSSL]})
+    targets = machine.targets(monkeypatch)
+    targets.started(1, 0)
+    targets.ended(1)
+    targets.rescan(10)
+    assert machine.kernel.open_paths == [LIBSSL]
+    machine.files[2] = [LIBSSL]
+    targets.started(2, 20)
+    assert len(machine.kernel.links) == 1
+    targets.ended(2)
+    targets.rescan(30)
+    targets.rescan(30 + IDLE_NS)
+    assert machine.kernel.open_paths == []
+    assert targets.status() == []
+
+
+def test_an_exec_leaves_the_old_programs_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pid is the same, the program is not."""
+    machine = Machine(files={1: [LIBSSL]})
+    targets = machine.targets(monkeypatch)
+    targets.started(1, 0)
+    machine.files[1] = [NODE]
+    targets.started(1, 1)
+    assert {library.path: library.processes for library in targets.status()} == {LIBSSL: 0, NODE: 1}
+
+
+def test_news_that_was_lost_is_made_up_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reconciliation with /proc finds births and deaths."""
+    machine = Machine(files={1: [LIBSSL], 2: [NODE]})
+    targets = machine.targets(monkeypatch)
+    targets.started(1, 0)
+    targets.reconcile([2], 5)
+    assert targets.processes == 1
+    assert {library.path: library.processes for library in targets.status()} == {LIBSSL: 0, NODE: 1}
+
+
+def test_a_failed_attach_is_told_and_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """status() says why; the next process of the library tries anew."""
+    machine = Machine(files={1: [LIBSSL], 2: [LIBSSL]}, kernel=FakeKernel(broken=True))
+    targets = machine.targets(monkeypatch)
+    targets.started(1, 0)
+    (library,) = targets.status()
+    assert "CAP_BPF" in library.error
+    assert (targets.attach_errors, library.sites) == (1, 0)
+    machine.kernel.broken = False
+    targets.started(2, 1)
+    (library,) = targets.status()
+    assert (library.error, library.sites, library.slow_sites) == ("", 1, ("SSL_read read_entry (sub)",))
+
+
+def test_a_program_without_tls_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And carries nothing."""
+    machine = Machine(files={1: ["/usr/bin/bash"], 2: ["/usr/bin/bash"]}, without_tls={"/usr/bin/bash"})
+    targets = machine.targets(monkeypatch)
+    targets.started(1, 0)
+    targets.started(2, 0)
+    assert targets.status() == []
+
+
+def test_close_detaches_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No process pays for an agent that is going away."""
+    machine = Machine(files={1: [LIBSSL], 2: [NODE]})
+    targets = machine.targets(monkeypatch)
+    for pid in machine.files:
+        targets.started(pid, 0)
+    targets.close()
+    assert machine.kernel.open_paths == []
