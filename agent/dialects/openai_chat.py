@@ -31,6 +31,8 @@ _PATH = re.compile(
     r"/chat/completions$|/(?:agents|fim)/completions$|/cortex/inference:complete$"
     r"|/publishers/mistralai/models/[^/:]+:(?:streamR|r)awPredict$"
 )
+# xAI: asked for with ``deferred``, fetched later, and only then is there usage.  Until then 202.
+_DEFERRED = re.compile(r"/chat/deferred-completion/[^/]+$")
 _IN_PATH = re.compile(r"/(?:deployments|engines|mistralai/models)/([^/:]+)[/:]")
 # What a chunk must have to be parsed; most deltas have nothing of it.  What is escaped inside a string can't look like this.  Groq's
 # own usage and errors, inside ``x_groq``, have the same names.
@@ -49,7 +51,7 @@ class OpenAiChat:
     @staticmethod
     def accepts(request: RequestHead) -> bool:
         if request.method != "POST":
-            return False
+            return request.method == "GET" and _DEFERRED.search(request.path) is not None
         # Writer's path has another API behind it elsewhere (Cohere).
         return _PATH.search(request.path) is not None or (
             request.path == "/v1/chat" and request.host == "api.writer.com"
@@ -184,4 +186,4 @@ class OpenAiChat:
         if read.stated:
             return Evidence.REPORTED if self._usage_final or complete else Evidence.PARTIAL
         # An error inside a 200 comes after work was done: Azure evaluates the prompt that its filter refuses.
-        return evidence_without_usage(self._status, served=not self._pending)
+        return evidence_without_usage(self._status, served=not self._pending and self._status != 202)

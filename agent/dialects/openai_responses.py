@@ -26,8 +26,8 @@ from agent.dialects.values import Json, count, error_word, get, items, last_obje
 from agent.model import Evidence, ExtraUsage, Reading, RequestHead, ResponseHead, StreamItem, Usage
 
 _CREATE = re.compile(r"/responses(?:/compact)?$")
-# Ids are long (``resp_…``, xAI's UUIDs), so that other people's ``/surveys/7/responses/12`` is none.
-_POLL = re.compile(r"/responses/[A-Za-z0-9_-]{16,256}$")
+# ``resp_…``, or long as xAI's UUIDs, so that other people's ``/surveys/7/responses/12`` is none.
+_POLL = re.compile(r"/responses/(?:resp_[A-Za-z0-9_-]{1,256}|[A-Za-z0-9_-]{16,256})$")
 _FINAL = frozenset({"response.completed", "response.incomplete", "response.failed", "response.cancelled"})
 _ERRORS = frozenset({"error", "response.error"})
 _WANTED = (

@@ -50,6 +50,21 @@ _KEYS = st.sampled_from(
         "x_groq",
         "tool_usage",
         "image_gen",
+        "cache_creation",
+        "ephemeral_1h_input_tokens",
+        "output_tokens_details",
+        "usage_breakdown",
+        "models",
+        "executed_tools",
+        "server_side_tool_usage_details",
+        "cost_details",
+        "prompt_audio_seconds",
+        "promptTokensDetails",
+        "modality",
+        "tokenCount",
+        "groundingMetadata",
+        "webSearchQueries",
+        "item",
     ]
 )
 _LEAVES = (
@@ -58,7 +73,8 @@ _LEAVES = (
     | st.integers(-(2**70), 2**70)
     | st.floats()
     | st.text(max_size=8)
-    | st.sampled_from(["message_start", "message_delta", "response.completed", "tool_use"])
+    | st.sampled_from(["message_start", "message_delta", "response.completed", "response.output_item.done", "tool_use"])
+    | st.sampled_from([10**12, 10**12 + 1, 1e300, "9" * 400, "\ud800", "AUDIO", "compaction", "function_call"])
 )
 _JSON = st.recursive(
     _LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_KEYS, inner, max_size=4), max_leaves=12
@@ -102,7 +118,8 @@ def test_any_json_gives_a_reading(
     one.request_body(dump(asked), True)
     one.response_head(ResponseHead(stream_id=1, status=status, headers={"x-litellm-response-cost": "x"}))
     for item in items:
-        one.item(StreamItem("", dump(item)))
+        kind = item.get("type") if isinstance(item, dict) else ""
+        one.item(StreamItem(kind if isinstance(kind, str) else "error", dump(item)))
     one.document(dump(answer), complete)
     reading = one.reading(complete=complete, streaming=bool(items))
     for name in reading.usage.__dataclass_fields__:
@@ -110,8 +127,12 @@ def test_any_json_gives_a_reading(
         assert value is None or value >= 0
     if reading.evidence is Evidence.REPORTED:
         assert reading.usage.input_tokens is not None or reading.usage.output_tokens is not None
+    if reading.reported_cost_usd is not None:
+        assert 0 <= reading.reported_cost_usd < 10**10
+    assert repr(reading).encode()
     assert all(
-        len(text) <= 256 for text in (reading.served_model, reading.response_id, reading.error, *reading.tool_calls)
+        len(text) <= 256 and text.encode() is not None
+        for text in (reading.served_model, reading.response_id, reading.error, *reading.tool_calls)
     )
 
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 
+from agent.dialects.openai_chat import OpenAiChat
 from agent.model import Evidence
 from tests.dialects.helpers import counts, dialect_of, head, read
 
@@ -232,6 +233,14 @@ def test_a_receipt_is_no_answer() -> None:
     """xAI's deferred completions and Perplexity's jobs are answered by a later request."""
     assert read(*CHAT, answer={"request_id": "r"}).evidence is Evidence.NOT_APPLICABLE
     assert read(*CHAT, answer={"id": "j", "status": "CREATED", "model": "m"}).evidence is Evidence.NOT_APPLICABLE
+
+
+def test_a_deferred_answer_is_fetched_later() -> None:
+    """202 until it is there."""
+    found = dialect_of(head("/v1/chat/deferred-completion/0a1b", "api.x.ai", "GET"))
+    assert found is OpenAiChat
+    waiting = read(*CHAT, answer=b"", status=202)
+    assert waiting.evidence is Evidence.NOT_APPLICABLE
 
 
 def test_a_refused_prompt_was_evaluated() -> None:

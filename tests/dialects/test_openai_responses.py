@@ -60,6 +60,7 @@ STREAM = [
         ("POST", "/openai/v1/responses?api-version=preview", True),
         ("POST", "/api/v1/responses", True),
         ("GET", "/v1/responses/resp_68f0a1b2c3d4e5f6?stream=true&starting_after=4", True),
+        ("GET", "/v1/responses/resp_1", True),
         ("GET", "/v1/responses/fc4f5647-1dfa-92f7-92cc-7b95bf9a0ae6", True),
         ("POST", "/v1/responses/input_tokens", False),
         ("POST", "/v1/responses/resp_68f0a1b2c3d4e5f6/cancel", False),
