@@ -1,0 +1,131 @@
+"""Attribution from memory: known pods, pods to come, the host's own processes, and what goes."""
+
+from __future__ import annotations
+
+from agent.attribution.attributor import Attributor
+from agent.attribution.pods import Placed, guessed_owner, pod_from_json
+from agent.attribution.settings import AttributionSettings
+from tests.attribution.objects import PATH, SECOND_NS, UID, pod, priced, process
+
+SETTINGS = AttributionSettings(hold_ns=10 * SECOND_NS, grace_ns=100 * SECOND_NS)
+
+
+def placed(**more: object) -> Placed:
+    made = pod_from_json(pod(**more))  # type: ignore[arg-type]
+    assert made is not None
+    return Placed(pod=made, owner=guessed_owner(made))
+
+
+def test_a_known_pod_is_named_also_after_its_process_died() -> None:
+    """The group was learned while it lived; no file of the dead process is needed."""
+    attributor = Attributor(SETTINGS, lambda: {UID: placed()})
+    attributor.learn(process())
+    entry = attributor.attribute(priced(), 0)
+    assert entry is not None
+    assert (entry.workload.kind, entry.workload.name, entry.workload.pod, entry.workload.container) == (
+        "Deployment",
+        "bot",
+        "bot-7c9d8f6b54-x2k8q",
+        "app",
+    )
+
+
+def test_a_call_before_its_pods_object_is_held_and_then_named() -> None:
+    """Not lost, not misnamed."""
+    pods: dict[str, Placed] = {}
+    attributor = Attributor(SETTINGS, lambda: pods)
+    attributor.learn(process())
+    assert attributor.attribute(priced(), 0) is None
+    assert list(attributor.release(SECOND_NS)) == []
+    pods[UID] = placed()
+    (entry,) = attributor.release(2 * SECOND_NS)
+    assert entry.workload.name == "bot"
+    assert attributor.held_calls == 0
+
+
+def test_a_call_whose_pod_never_comes_is_let_go_as_unknown() -> None:
+    """After the bounded time, with the pod's uid, and counted."""
+    attributor = Attributor(SETTINGS, dict)
+    attributor.learn(process())
+    assert attributor.attribute(priced(), 0) is None
+    (entry,) = attributor.release(SETTINGS.hold_ns)
+    assert (entry.workload.kind, entry.workload.pod_uid) == ("Unknown", UID)
+    assert attributor.released_unknown == 1
+
+
+def test_held_calls_are_bounded() -> None:
+    """Beyond the bound a call is let go at once, not dropped."""
+    attributor = Attributor(SETTINGS, dict)
+    attributor.learn(process())
+    held = sum(attributor.attribute(priced(), 0) is None for _ in range(25_000))
+    assert held == attributor.held_calls < 25_000
+    assert attributor.released_unknown == 25_000 - held
+
+
+def test_without_a_source_of_pods_nothing_is_held() -> None:
+    """The uid is all there is."""
+    attributor = Attributor(SETTINGS, None)
+    attributor.learn(process())
+    entry = attributor.attribute(priced(), 0)
+    assert entry is not None
+    assert (entry.workload.kind, entry.workload.pod_uid) == ("Unknown", UID)
+
+
+def test_the_hosts_own_processes_have_names_too() -> None:
+    """A unit, else a process, else unknown."""
+    attributor = Attributor(SETTINGS, dict)
+    attributor.learn(process("/system.slice/app.service", cgroup_id=1, pid=10))
+    attributor.learn(process("/user.slice/session-1.scope", cgroup_id=2, pid=11, name="python3"))
+    gone = 2**22 + 5
+    named = [attributor.attribute(priced(group, pid), 0) for group, pid in ((1, 10), (2, 11), (2**62, gone))]
+    assert [(entry.workload.kind, entry.workload.name) for entry in named if entry] == [
+        ("SystemdUnit", "app.service"),
+        ("Process", "python3"),
+        ("Unknown", "unknown"),
+    ]
+
+
+def test_a_deleted_pod_is_remembered_for_a_while_and_told_once() -> None:
+    """Late calls still have its name; then its series may go."""
+    pods = {UID: placed()}
+    attributor = Attributor(SETTINGS, lambda: pods)
+    attributor.learn(process())
+    attributor.attribute(priced(), 0)
+    pods.clear()
+    assert attributor.deleted_pods(0) == []
+    late = attributor.attribute(priced(), SECOND_NS)
+    assert late is not None
+    assert late.workload.pod == "bot-7c9d8f6b54-x2k8q"
+    assert attributor.deleted_pods(SETTINGS.grace_ns) == [("shop", "bot-7c9d8f6b54-x2k8q")]
+    assert attributor.deleted_pods(SETTINGS.grace_ns + 1) == []
+
+
+def test_a_pod_that_comes_again_under_its_name_keeps_its_series() -> None:
+    """A StatefulSet's."""
+    other = "99999999-2222-3333-4444-555555555555"
+    pods = {UID: placed(name="db-0", owner=("StatefulSet", "db"))}
+    attributor = Attributor(SETTINGS, lambda: pods)
+    attributor.learn(process())
+    attributor.attribute(priced(), 0)
+    pods.clear()
+    pods[other] = placed(name="db-0", uid=other, owner=("StatefulSet", "db"))
+    attributor.deleted_pods(0)
+    assert attributor.deleted_pods(SETTINGS.grace_ns) == []
+
+
+def test_selection_can_ask_for_a_pods_labels() -> None:
+    """Without changing what is remembered."""
+    attributor = Attributor(SETTINGS, lambda: {UID: placed()})
+    found = attributor.labels_of(PATH)
+    assert found is not None
+    assert found.pod.namespace == "shop"
+    assert attributor.labels_of("/system.slice/a.service") is None
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    """A node that starts processes for ever."""
+    attributor = Attributor(SETTINGS, None)
+    for number in range(20_000):
+        attributor.learn(process(f"/system.slice/{number}.service", cgroup_id=number + 1, pid=number))
+    assert len(attributor._names) <= 16_384
+    assert len(attributor._paths) <= 16_384
