@@ -85,8 +85,9 @@ def test_a_stream(names: bool) -> None:
 
 
 def test_the_type_may_stand_last() -> None:
-    """Keys in order of the alphabet."""
-    items: list[object] = [json.dumps(item, sort_keys=True) for item in STREAM]
+    """Keys in order of the alphabet; a model that talks of deltas is no delta."""
+    last = event("response.completed", response={**DONE, "instructions": '"type":"x.delta"', "output": ["x.delta"]})
+    items: list[object] = [json.dumps(item, sort_keys=True) for item in [*STREAM[:-1], last]]
     assert counts(read(*RESPONSES, items=items)) == (9, 4)
 
 

@@ -121,6 +121,18 @@ def test_reasoning_and_audio_can_both_be_outside() -> None:
     assert counts(chat(usage, "api.x.ai")) == (35, 65)
 
 
+def test_audio_outside_and_reasoning_inside() -> None:
+    """What is missing says which of the two it is."""
+    usage = {
+        "prompt_tokens": 9,
+        "completion_tokens": 248,
+        "total_tokens": 632,
+        "prompt_tokens_details": {"audio_tokens": 375},
+        "completion_tokens_details": {"reasoning_tokens": 100},
+    }
+    assert counts(chat(usage, "api.mistral.ai")) == (384, 248)
+
+
 def test_reasoning_inside_the_completion_stays_there() -> None:
     """When the total is explained nothing is added: OpenAI, and xAI's Responses."""
     usage = {
