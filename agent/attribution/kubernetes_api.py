@@ -202,6 +202,8 @@ class PodWatch:
         except _FAILURES as error:
             self._failed(error, reachable=self.status.reachable)
             found = kept[1] if kept is not None else None
+            if getattr(error, "status", None) not in (403, 404):
+                return found  # a passing fault: asked again the next time
         if len(self._kept) >= _MAX_KEPT:
             self._kept.clear()
         self._kept[path] = (now, found)
