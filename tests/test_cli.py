@@ -1,0 +1,78 @@
+"""The command line: help that teaches, mistakes in one sentence, nothing half-started."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from agent import __version__
+
+COMMANDS = ("run", "record", "replay", "top", "doctor", "demo")
+
+
+def podtab(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", "from agent.cli import main; main()", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_help_names_every_command() -> None:
+    """And says what each is for."""
+    out = podtab("--help").stdout
+    assert all(command in out for command in COMMANDS)
+
+
+def test_the_version_is_the_packages() -> None:
+    """One place says it."""
+    assert podtab("--version").stdout == f"podtab {__version__}\n"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_a_help_of_its_own(command: str) -> None:
+    """Without starting anything, and quickly: imports stand inside the commands."""
+    result = podtab(command, "--help")
+    assert result.returncode == 0
+    assert "Usage" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (("run", "--nonsense"), "--nonsense"),
+        (("replay",), "file"),
+        (("unknown",), "unknown"),
+        (("demo", "--calls", "many"), "--calls"),
+    ],
+)
+def test_a_wrong_option_is_named(arguments: tuple[str, ...], word: str) -> None:
+    """Exit code 2, as for every command line."""
+    result = podtab(*arguments)
+    assert result.returncode == 2
+    assert word in result.stderr
+
+
+def test_a_wrong_configuration_is_one_sentence(tmp_path: Path) -> None:
+    """With the key, and before anything is loaded into the kernel."""
+    (tmp_path / "c.yaml").write_text("capture: {ring_byte: 4}")
+    result = podtab("run", "--config", tmp_path / "c.yaml")
+    assert result.returncode == 1
+    assert result.stderr.count("\n") == 1
+    assert "ring_byte" in result.stderr
+    assert str(tmp_path / "c.yaml") in result.stderr
+
+
+def test_a_pod_list_that_is_none_is_one_sentence(tmp_path: Path) -> None:
+    """Nothing is half-started."""
+    (tmp_path / "pods.json").write_text("hello")
+    result = podtab("run", "--pod-list", tmp_path / "pods.json", "--listen", "127.0.0.1:0")
+    assert result.returncode == 1
+    assert "kubectl get pods" in result.stderr
+
+
+def test_top_without_an_agent_is_one_sentence() -> None:
+    """Port 9 is nobody's."""
+    result = podtab("top", "--once", "--url", "http://127.0.0.1:9/metrics")
+    assert result.returncode == 1
+    assert result.stderr.startswith("podtab: ")
