@@ -18,6 +18,7 @@ MAX_DOCUMENT_BYTES = 32 * 1024 * 1024
 # What decides the coding and the kind: the longest magic is 4 bytes, the longest field name of an event stream 6 ("event:").
 _CODING_BYTES = 4
 _KIND_BYTES = 8
+_NOTHING = b"\xef\xbb\xbf \r\n\t"
 _FIELDS = (b"data:", b"event:", b"id:", b"retry:", b":")
 
 
@@ -31,27 +32,28 @@ class Kind(enum.Enum):
 class Collector:
     """The beginning of a body, up to a limit, decoded at the end."""
 
-    __slots__ = ("_limit", "_parts", "cut", "size")
+    __slots__ = ("_bytes", "_limit", "cut")
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._parts: list[bytes] = []
-        self.size = 0
+        # Grows in place: a list of one-byte parts would take forty times what it holds.
+        self._bytes = bytearray()
         self.cut = False
 
+    @property
+    def size(self) -> int:
+        return len(self._bytes)
+
     def add(self, data: bytes) -> None:
-        room = self._limit - self.size
+        room = self._limit - len(self._bytes)
         if len(data) > room:
             self.cut = True
             data = data[:room]
-        if data:
-            self._parts.append(data)
-            self.size += len(data)
+        self._bytes += data
 
     def take(self) -> bytes:
-        body = b"".join(self._parts)
-        self._parts = []
-        self.size = 0
+        body = bytes(self._bytes)
+        self._bytes = bytearray()
         return body
 
 
@@ -117,21 +119,21 @@ class ResponseBody:
             self.broken = True
             return ()
         if self.kind is Kind.UNKNOWN:
-            self._head += data
-            start = self._head.lstrip(b"\xef\xbb\xbf \r\n\t")
-            if len(start) < _KIND_BYTES:
+            # What means nothing in front of JSON and of events is forgotten: some servers send blank lines while they think.
+            self._head = (self._head + data).lstrip(_NOTHING)
+            if len(self._head) < _KIND_BYTES:
                 return ()
-            data = self._decide(start)
+            data = self._decide()
         if self._parser is not None:
             return self._parser.receive(data)
         self.document.add(data)
         return ()
 
-    def _decide(self, start: bytes) -> bytes:
+    def _decide(self) -> bytes:
         data, self._head = self._head, b""
-        if start.startswith(_FIELDS):
+        if data.startswith(_FIELDS):
             self.kind, self._parser = Kind.EVENTS, SseParser()
-        elif start.startswith(b"[") and self._arrays_are_streams:
+        elif data.startswith(b"[") and self._arrays_are_streams:
             self.kind, self._parser = Kind.ARRAY, JsonArrayParser()
         else:
             self.kind = Kind.DOCUMENT
@@ -152,7 +154,7 @@ class ResponseBody:
             self._decoder = decoder_for(self._encoding, self._raw)
             items += self._decode(self._raw)
         if self.kind is Kind.UNKNOWN:
-            data = self._decide(self._head.lstrip(b"\xef\xbb\xbf \r\n\t"))
+            data = self._decide()
             if self._parser is not None:
                 items += self._parser.receive(data)
             else:

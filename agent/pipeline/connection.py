@@ -161,13 +161,16 @@ class Connection:
             return
         for event in self._responses.receive(data):
             yield from self._on_event(event, at_ns, last_at_ns)
+            if self.state not in READING:
+                return
+        if self._responses is not None and self._responses.opaque:
+            yield self._refuse("upgraded")
 
     def _gap(self, gap: Gap) -> Iterator[Seen]:
         self._doubt = True
         self._first = b""
         reader = self._requests if gap.direction is Direction.SENT else self._responses
         if reader is None:
-            yield from self._wait(gap.size, "not_http")
             return
         for event in reader.gap(gap.size):
             yield from self._on_event(event, gap.at_ns, gap.at_ns)
@@ -183,13 +186,14 @@ class Connection:
                 exchange.request_body(event.data)
             else:
                 exchange.response_body(event.data, at_ns)
-                if exchange.provider == "unknown":
-                    yield from self._bound_unknown(exchange)
+            if self.state is State.UNJUDGED and exchange.seen_bytes > MAX_UNKNOWN_BYTES:
+                yield self._refuse("unknown_api")
         elif isinstance(event, RequestHead):
             yield from self._on_request(event, at_ns)
         elif isinstance(event, ResponseHead):
             exchange = self._exchanges.get(event.stream_id)
             if exchange is not None:
+                yield from self._overtaken(event.stream_id, at_ns)
                 exchange.response_head(event, at_ns)
         elif isinstance(event, EndOfMessage):
             exchange = self._exchanges.get(event.stream_id)
@@ -207,6 +211,13 @@ class Connection:
             if exchange is not None:
                 lose = exchange.request_lost if event.side is Side.REQUEST else exchange.response_lost
                 lose(event.size)
+
+    def _overtaken(self, stream_id: int, at_ns: int) -> Iterator[Seen]:
+        """Answers come in the order of their requests: an earlier one that is still waited for was lost."""
+        while (oldest := next(iter(self._exchanges))) < stream_id:
+            seen = self._exchanges.pop(oldest).finish(self.conn, self.cgroup_id, at_ns, complete=False)
+            if seen is not None:
+                yield seen
 
     def _on_request(self, head: RequestHead, at_ns: int) -> Iterator[Seen]:
         if self._doubt:
@@ -235,10 +246,6 @@ class Connection:
         self._unjudged_bytes += size
         if self._unjudged_bytes > MAX_UNJUDGED_BYTES:
             yield self._refuse(reason)
-
-    def _bound_unknown(self, exchange: Exchange) -> Iterator[Seen]:
-        if self.state is State.UNJUDGED and exchange.seen_bytes > MAX_UNKNOWN_BYTES:
-            yield self._refuse("unknown_api")
 
     def _accept(self, reason: str) -> Verdict:
         self.state = after(self.state, Happening.ACCEPTED)

@@ -15,14 +15,25 @@ import zstandard
 
 from agent.model import ProtocolError
 
-# Text compresses 3 to 10 times; a run of zeros 1,000 times.  Small bodies may do what they like.
+# Text compresses 3 to 10 times; a run of zeros 1,000 times with gzip, a million times with br.  Small bodies may do what they like.
 _MAX_RATIO = 200
 _RATIO_APPLIES_FROM_BYTES = 4 * 1024 * 1024
 _MAX_CODINGS = 4
+_MAGIC_GZIP = b"\x1f\x8b"
+# zstd can't be told to stop, so it gets little at a time: a block of 128 KiB takes 4 bytes at least, so this is 16 MiB at most.
+_ZSTD_BYTES_AT_ONCE = 512
+# What is decoded to see whether a header lies.
+_PROBE_BYTES = 64
 
 
 class Decoder(Protocol):
     def decode(self, data: bytes) -> bytes: ...
+
+
+class _Coding(Protocol):
+    def decode(self, data: bytes, room: int) -> bytes:
+        """Stops at ``room`` bytes or a little more; less than that means that all of ``data`` was taken."""
+        ...
 
 
 class _Zlib:
@@ -35,7 +46,7 @@ class _Zlib:
         """Of a "deflate" body: whether a zlib header comes first is not known before two bytes are there."""
         self._head = b""
 
-    def decode(self, data: bytes) -> bytes:
+    def decode(self, data: bytes, room: int) -> bytes:
         if self._undecided:
             data = self._head + data
             if len(data) < 2:
@@ -47,11 +58,15 @@ class _Zlib:
                 self._window_bits = -zlib.MAX_WBITS
                 self._inflate = zlib.decompressobj(self._window_bits)
         out = []
-        while data:
-            out.append(self._inflate.decompress(data))
-            data = self._inflate.unused_data if self._inflate.eof and self._window_bits > zlib.MAX_WBITS else b""
-            if data:
+        while data and room > 0:
+            if self._inflate.eof:
+                # RFC 1952, 2.2: gzip's members may follow each other.  Anything else behind an end is padding.
+                if self._window_bits < zlib.MAX_WBITS + 1 or data[0] != _MAGIC_GZIP[0]:
+                    break
                 self._inflate = zlib.decompressobj(self._window_bits)
+            out.append(self._inflate.decompress(data, room))
+            room -= len(out[-1])
+            data = self._inflate.unused_data
         return b"".join(out)
 
 
@@ -59,45 +74,53 @@ class _Brotli:
     def __init__(self) -> None:
         self._decompressor = brotli.Decompressor()
 
-    def decode(self, data: bytes) -> bytes:
-        return bytes(self._decompressor.process(data))
+    def decode(self, data: bytes, room: int) -> bytes:
+        if self._decompressor.is_finished():
+            return b""
+        return bytes(self._decompressor.process(data, output_buffer_limit=room))
 
 
 class _Zstd:
+    """Frames one after the other (RFC 8878, 3)."""
+
     def __init__(self) -> None:
         # RFC 8878, 3.1.1.1.2: decoders should support windows up to 8 MiB, and need no more.
         self._context = zstandard.ZstdDecompressor(max_window_size=8 * 1024 * 1024)
         self._decompress = self._context.decompressobj()
 
-    def decode(self, data: bytes) -> bytes:
+    def decode(self, data: bytes, room: int) -> bytes:
         out = []
-        while data:
-            out.append(self._decompress.decompress(data))
-            data = self._decompress.unused_data if self._decompress.eof else b""
-            if data:
+        at = 0
+        while at < len(data) and room > 0:
+            if self._decompress.eof:
                 self._decompress = self._context.decompressobj()
+            part = data[at : at + _ZSTD_BYTES_AT_ONCE]
+            out.append(self._decompress.decompress(part))
+            room -= len(out[-1])
+            at += len(part) - len(self._decompress.unused_data)
         return b"".join(out)
 
 
 class _Bounded:
     """Several codings, the last applied undone first."""
 
-    def __init__(self, decoders: list[Decoder]) -> None:
-        self._decoders = decoders
+    def __init__(self, codings: list[_Coding]) -> None:
+        self._codings = codings
         self._in_bytes = self._out_bytes = 0
 
     def decode(self, data: bytes) -> bytes:
         self._in_bytes += len(data)
+        allowed = max(_RATIO_APPLIES_FROM_BYTES, _MAX_RATIO * self._in_bytes)
         try:
-            for decoder in self._decoders:
-                data = decoder.decode(data)
+            for coding in self._codings:
+                data = coding.decode(data, allowed - self._out_bytes + 1)
+                if len(data) > allowed - self._out_bytes:
+                    raise ProtocolError(f"{self._in_bytes} coded bytes became more than {allowed}")
         except (zlib.error, brotli.error, zstandard.ZstdError) as error:
             raise ProtocolError(
                 f"content coding broken after {self._in_bytes} bytes ({type(error).__name__})"
             ) from None
         self._out_bytes += len(data)
-        if self._out_bytes > _RATIO_APPLIES_FROM_BYTES and self._out_bytes > _MAX_RATIO * self._in_bytes:
-            raise ProtocolError(f"{self._in_bytes} coded bytes became more than {self._out_bytes}")
         return data
 
 
@@ -106,7 +129,7 @@ class _Identity:
         return data
 
 
-def _one(coding: str) -> Decoder | None:
+def _one(coding: str) -> _Coding | None:
     match coding:
         case "gzip" | "x-gzip":
             return _Zlib(zlib.MAX_WBITS | 16)
@@ -133,14 +156,14 @@ def _is_plain(coding: str, first_bytes: bytes) -> bool:
     decoder = _one(coding)
     assert decoder is not None
     try:
-        begun = decoder.decode(first_bytes)[:64]
+        begun = decoder.decode(first_bytes, _PROBE_BYTES)[:_PROBE_BYTES]
         text = codecs.getincrementaldecoder("utf-8")().decode(begun)
     except (zlib.error, brotli.error, UnicodeDecodeError):
         return True
     return any(character < " " and character not in "\t\r\n" for character in text)
 
 
-_MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
+_MAGIC = {_MAGIC_GZIP: "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 
 
 def decoder_for(content_encoding: str, first_bytes: bytes) -> Decoder:

@@ -51,6 +51,11 @@ def request_head(data: bytes, keep: frozenset[str]) -> Head:
     collector = _Collector(keep)
     parser = httptools.HttpRequestParser(collector)
     _feed(parser, data, "request")
+    if collector.target.startswith(("http://", "https://")):
+        # RFC 9112, 3.2.2: what is sent to a proxy names the host, which wins, and may hold a password.
+        authority, slash, path = collector.target.partition("://")[2].partition("/")
+        collector.target = slash + path or "/"
+        collector.headers["host"] = authority.rpartition("@")[2]
     return Head(
         method=parser.get_method().decode("latin-1"),
         target=collector.target,
@@ -73,6 +78,8 @@ def response_head(data: bytes, keep: frozenset[str]) -> Head:
 
 
 def _feed(parser: httptools.HttpRequestParser | httptools.HttpResponseParser, data: bytes, kind: str) -> None:
+    # Content-Length beside Transfer-Encoding: an error for servers, but clients take the chunks (RFC 9112, 6.3, rule 3), and so do we.
+    parser.set_dangerous_leniencies(lenient_chunked_length=True)
     try:
         parser.feed_data(data)
     except httptools.HttpParserUpgrade:

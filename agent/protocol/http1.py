@@ -55,6 +55,8 @@ class _Reader:
         self._chunked: ChunkedReader | None = None
         self._stream_id = 0
         self._damaged = False
+        self._strayed = False
+        """The framing was lost: heads may have gone by unseen."""
 
     @property
     def opaque(self) -> bool:
@@ -96,8 +98,7 @@ class _Reader:
         if self._state in (_State.OPAQUE, _State.LOST):
             return out
         if self._state is _State.HEAD:
-            self._buffer = b""
-            self._state = _State.LOST
+            self._stray()
             return out
         out.append(Lost(stream_id=self._stream_id, side=self.side, size=size))
         self._damaged = True
@@ -108,10 +109,15 @@ class _Reader:
                 beyond = size != self._left
                 self._end(out)
                 if beyond:
-                    self._state = _State.LOST
+                    self._stray()
         elif self._chunked is not None:
             self._chunked.gap(size)
         return out
+
+    def _stray(self) -> None:
+        self._buffer = b""
+        self._state = _State.LOST
+        self._strayed = True
 
     def close(self) -> list[HttpEvent]:
         """The connection ended."""
@@ -150,6 +156,7 @@ class _Reader:
         # A message that begins where the old one was lost: better to give up the old one.
         if self._damaged and self._begins_message(data):
             self._end(out)
+            self._strayed = True
             return data
         body = self._chunked.receive(data)
         if body:
@@ -233,7 +240,9 @@ class ResponseReader(_Reader):
     """
     What the client receives.  ``expect`` names the requests in their order.
 
-    An answer that nobody asked for (we joined in between) is read for its framing only: its stream id is 0.
+    An answer that nobody asked for (we joined in between) is read for its framing only: its stream id is 0.  After a loss that can
+    have swallowed whole answers, the next one belongs to the last request: clients do not pipeline, and wait for an answer before they
+    ask again.
     """
 
     side = Side.RESPONSE
@@ -248,10 +257,6 @@ class ResponseReader(_Reader):
             raise ProtocolError(f"more than {_MAX_WAITING} requests without an answer")
         self._waiting.append((stream_id, method))
 
-    def forget(self, stream_id: int) -> None:
-        """The answer to this request will not be recognised any more."""
-        self._waiting = deque(entry for entry in self._waiting if entry[0] != stream_id)
-
     def _begins_message(self, data: bytes) -> bool:
         return looks_like_response(data)
 
@@ -259,6 +264,9 @@ class ResponseReader(_Reader):
         head = response_head(data, self._keep)
         if 100 <= head.status < 200 and head.status != 101:
             return  # interim (RFC 9110, 15.2): the real one follows
+        while self._strayed and len(self._waiting) > 1:
+            self._waiting.popleft()
+        self._strayed = False
         self._stream_id, method = self._waiting.popleft() if self._waiting else (0, "")
         out.append(ResponseHead(stream_id=self._stream_id, status=head.status, headers=head.headers))
         if head.status == 101 or (method == "CONNECT" and 200 <= head.status < 300):

@@ -20,7 +20,8 @@ class SseParser:
     __slots__ = ("_carry", "_return_pending", "_skipping", "_started")
 
     def __init__(self) -> None:
-        self._carry: list[bytes] = []
+        self._carry = bytearray()
+        """The event under way.  Grows in place: a large event in many small reads must not be copied for each of them."""
         self._return_pending = False
         """The last byte was a CR: a LF that follows belongs to it."""
         self._skipping = False
@@ -28,7 +29,7 @@ class SseParser:
 
     @property
     def buffered_bytes(self) -> int:
-        return sum(map(len, self._carry))
+        return len(self._carry)
 
     def receive(self, data: bytes) -> list[StreamItem]:
         """The events that ``data`` completes."""
@@ -41,18 +42,20 @@ class SseParser:
         carry = self._carry
         if carry:
             # A blank line can be cut in two, so the search has to begin one byte early.
-            if b"\n\n" not in data and not (carry[-1].endswith(b"\n") and data.startswith(b"\n")):
-                carry.append(data)
-                if len(carry) > 64 and self.buffered_bytes > MAX_EVENT_BYTES:
+            ends = b"\n\n" in data or (data[:1] == b"\n" and carry[-1] == 0x0A)
+            carry += data
+            if not ends:
+                if len(carry) > MAX_EVENT_BYTES:
                     raise ProtocolError(f"event longer than {MAX_EVENT_BYTES} bytes")
                 return []
-            carry.append(data)
-            data = b"".join(carry)
+            data = bytes(carry)
+            carry.clear()
         blocks = data.split(b"\n\n")
         rest = blocks.pop()
-        if len(rest) > MAX_EVENT_BYTES:
-            raise ProtocolError(f"event longer than {MAX_EVENT_BYTES} bytes")
-        self._carry = [rest] if rest else []
+        if rest:
+            if len(rest) > MAX_EVENT_BYTES:
+                raise ProtocolError(f"event longer than {MAX_EVENT_BYTES} bytes")
+            carry += rest
         if blocks and not self._started:
             self._started = True
             blocks[0] = blocks[0].removeprefix(_BOM)
@@ -63,14 +66,14 @@ class SseParser:
 
     def gap(self) -> None:
         """Bytes are missing here."""
-        self._carry = []
+        self._carry.clear()
         self._skipping = True
         self._return_pending = False
 
     def close(self) -> list[StreamItem]:
         """The stream ended: its last event may lack the blank line."""
-        block = b"".join(self._carry)
-        self._carry = []
+        block = bytes(self._carry)
+        self._carry.clear()
         if self._skipping or not block:
             return []
         item = _item(block)

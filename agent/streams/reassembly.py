@@ -2,7 +2,8 @@
 Chunks of one direction in order, with what is missing said.
 
 The kernel numbers every byte of a direction before it tries to copy it, and a connection object is used by one thread at a time, so
-its records come in order.  A jump of the position is therefore loss, known to the byte; a step back is a repetition.
+its records come in order (one ring buffer, no queue per CPU).  A jump of the position is therefore loss, known to the byte; a step
+back is a repetition.  Only what came before the first chunk is of unknown size: perhaps we forgot this connection, or joined it late.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ class Reassembler:
         missing = chunk.position - self.next_position
         data = chunk.data
         if missing > 0:
-            out.append(self._gap(missing, chunk.at_ns))
+            out.append(self._gap(missing if self.next_position else 0, chunk.at_ns))
         elif missing < 0:
             data = data[-missing:]
         end = chunk.position + len(chunk.data)

@@ -239,3 +239,47 @@ def test_an_sdks_retry_is_counted() -> None:
     """``x-stainless-retry-count``."""
     (call,) = Wire().send(request(headers="x-stainless-retry-count: 2\r\n")).receive(response()).calls
     assert call.retry_count == 2
+
+
+def test_a_connection_that_was_forgotten_while_silent_is_read_again() -> None:
+    """Its positions go on where they were: what came before is not a loss, and no reason to refuse it."""
+    wire = Wire()
+    wire.lose(Direction.SENT, 5_000_000).lose(Direction.RECEIVED, 80_000_000)
+    wire.send(request()).receive(response())
+    assert verdicts(wire) == [(Judgement.WATCH, "known_host")]
+    assert [call.outcome for call in wire.calls] == [Outcome.OK]
+
+
+def test_lost_bytes_are_no_sign_against_a_connection() -> None:
+    """A burst that the ring could not hold, before the first request was seen."""
+    wire = Wire().receive(b"tail of an answer").lose(Direction.RECEIVED, 10_000_000).receive(b"more of it")
+    wire.send(request()).receive(response())
+    assert verdicts(wire) == [(Judgement.WATCH, "known_host")]
+
+
+def test_an_answer_lost_whole_is_not_given_the_next_one() -> None:
+    """The loss shows only when the next answer comes: it belongs to the last question, and the first one is cut."""
+    wire = Wire().send(request(body={"model": "a"})).lose(Direction.RECEIVED, len(response()))
+    wire.send(request(body={"model": "b"})).receive(response({"id": "2", "model": "b"}))
+    seen = [(call.reading.requested_model, call.reading.response_id, call.outcome) for call in wire.calls]
+    assert seen == [("a", "", Outcome.CUT), ("b", "2", Outcome.OK)]
+
+
+def test_an_upgraded_connection_is_left_alone() -> None:
+    """WebSocket: told once, then dropped in the kernel; its frames are not a protocol error."""
+    wire = Wire().send(request("/v1/realtime", method="GET", headers="connection: upgrade\r\nupgrade: websocket\r\n"))
+    wire.receive(b"HTTP/1.1 101 S\r\nupgrade: websocket\r\n\r\n\x81\x05hello").send(b"\x81\x85mask" * 20_000)
+    assert [type(output).__name__ for output in wire.outputs] == ["Verdict", "Unsupported", "Verdict"]
+    assert verdicts(wire)[-1] == (Judgement.IGNORE, "upgraded")
+
+
+def test_a_tunnel_is_left_alone() -> None:
+    """CONNECT: what is inside has a TLS connection of its own."""
+    wire = Wire().send(b"CONNECT api.openai.com:443 HTTP/1.1\r\nhost: api.openai.com:443\r\n\r\n")
+    assert verdicts(wire)[-1] == (Judgement.IGNORE, "upgraded")
+
+
+def test_a_large_upload_to_an_unknown_host_is_given_up_in_its_course() -> None:
+    """As a download."""
+    wire = Wire().send(b"PUT /bucket/key HTTP/1.1\r\nhost: storage\r\ncontent-length: 1000000\r\n\r\n", b"x" * 100_000)
+    assert verdicts(wire) == [(Judgement.IGNORE, "unknown_api")]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 
 
 def whole(data: bytes) -> list[bytes]:
@@ -33,3 +34,19 @@ def all_ways(data: bytes) -> Iterator[list[bytes]]:
     yield bytewise(data)
     yield from every_cut_in_two(data)
     yield from random_cuts(data)
+
+
+def growth(work: Callable[[int], object], *, small: int = 4_000, times: int = 8) -> float:
+    """
+    How many times longer ``work(times * small)`` takes than ``work(small)``, in CPU time: about ``times`` where every byte is looked at
+    once, ``times`` squared where each piece copies all that came before.
+    """
+    fastest = []
+    for size in (small, small * times):
+        taken = []
+        for _ in range(3):
+            begun = time.process_time()
+            work(size)
+            taken.append(time.process_time() - begun)
+        fastest.append(min(taken))
+    return fastest[1] / max(fastest[0], 1e-6)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import tracemalloc
 import zlib
 from collections.abc import Callable
 
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from agent.model import ProtocolError
 from agent.protocol.content import decoder_for
-from tests.protocol.cuts import bytewise, random_cuts, whole
+from tests.protocol.cuts import bytewise, every_cut_in_two, random_cuts, whole
 
 TEXT = b'{"usage": {"prompt_tokens": 24}, "text": "' + b"The quick brown fox. " * 40 + b'"}'
 
@@ -76,11 +77,53 @@ def test_a_cut_body_gives_what_came() -> None:
     assert (TEXT + bytes(range(256)) * 40).startswith(text)
 
 
-def test_a_bomb_is_refused() -> None:
-    """A gigabyte of zeros in a megabyte does not get its gigabyte."""
-    bomb = gzip.compress(bytes(64 * 1024 * 1024), compresslevel=9)
-    with pytest.raises(ProtocolError, match="became more than"):
-        decode("gzip", [bomb[at : at + 4096] for at in range(0, len(bomb), 4096)])
+@pytest.mark.parametrize("name", ["gzip", "deflate", "raw deflate", "br", "zstd", "br over gzip"])
+def test_a_bomb_is_refused_before_it_takes_its_memory(name: str) -> None:
+    """One piece of some hundred bytes can claim any size: what is decoded of it stays far below that."""
+    coding, encode = CODINGS[name]
+    size = 128 * 1024 * 1024
+    bomb = encode(bytes(size))
+    for parts in ([bomb], [bomb[at : at + 4096] for at in range(0, len(bomb), 4096)]):
+        tracemalloc.start()
+        with pytest.raises(ProtocolError, match="became more than"):
+            decode(coding, parts)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak < size // 2
+
+
+def test_what_compresses_well_is_no_bomb() -> None:
+    """A body of one repeated line, well below the size from which the ratio counts."""
+    text = b'{"index": 0, "embedding": [0.0, 0.0, 0.0]}\n' * 20_000
+    for coding, encode in CODINGS.values():
+        assert decode(coding, [encode(text)]) == text
+
+
+@pytest.mark.parametrize("behind", [b"\0" * 8, b"\r\n", b"x"], ids=["zeros", "line end", "letter"])
+@pytest.mark.parametrize("name", ["gzip", "deflate", "raw deflate", "br"])
+def test_padding_behind_a_body_is_not_part_of_it(name: str, behind: bytes) -> None:
+    """RFC 1952, 2.2, and what gzip does: the text is whole, so it is not called broken; nothing of the padding is kept."""
+    coding, encode = CODINGS[name]
+    assert decode(coding, [encode(TEXT), *[behind] * 3]) == TEXT
+    if name != "br":
+        assert decode(coding, [encode(TEXT) + behind]) == TEXT
+
+
+def test_zstd_frames_may_follow_each_other_however_they_are_cut() -> None:
+    """RFC 8878, 3: also when a read ends exactly where a frame does."""
+    frames = [zstandard.compress(TEXT[:99]), zstandard.compress(TEXT[99:])]
+    coded = b"".join(frames)
+    for parts in (frames, whole(coded), *every_cut_in_two(coded)):
+        assert decode("zstd", [part for part in parts if part]) == TEXT
+
+
+@pytest.mark.parametrize("name", ["gzip", "deflate", "br", "zstd", "br over gzip"])
+def test_a_body_cut_anywhere_gives_a_beginning_of_its_text(name: str) -> None:
+    """Never an exception, never a byte that was not there; from the four bytes on that tell the coding."""
+    coding, encode = CODINGS[name]
+    coded = encode(TEXT)
+    for cut in range(4, len(coded)):
+        assert TEXT.startswith(decode(coding, [coded[:cut]]))
 
 
 def test_an_unknown_coding_is_left_as_it_is() -> None:

@@ -75,3 +75,35 @@ def test_a_broken_head_is_named_by_its_size() -> None:
     with pytest.raises(ProtocolError) as caught:
         request_head(b"POST / HTTP/1.1\r\nsk-secret\x00: 1\r\n\r\n", KEPT)
     assert "sk-secret" not in str(caught.value)
+
+
+def test_a_password_in_an_absolute_target_is_forgotten() -> None:
+    """RFC 9112, 3.2.2: what is sent to a proxy names its host in the target, which wins over the header."""
+    head = request_head(b"GET http://user:SECRET@api.x.com:8080/v1/a?b=c HTTP/1.1\r\nHost: other\r\n\r\n", KEPT)
+    assert (head.target, head.headers["host"]) == ("/v1/a?b=c", "api.x.com:8080")
+    assert "SECRET" not in repr(head)
+    assert request_head(b"GET https://h HTTP/1.1\r\n\r\n", KEPT).target == "/"
+
+
+@pytest.mark.parametrize("first", ["length", "coding"])
+def test_a_length_beside_a_transfer_coding_is_no_error(first: str) -> None:
+    """Some servers send both; clients take the chunks."""
+    lines = [b"Content-Length: 3", b"Transfer-Encoding: chunked"]
+    both = b"\r\n".join(lines if first == "length" else lines[::-1])
+    head = response_head(b"HTTP/1.1 200 OK\r\n" + both + b"\r\n\r\n", KEPT)
+    assert head.headers == {"content-length": "3", "transfer-encoding": "chunked"}
+
+
+def test_a_repeated_header_keeps_its_first_value() -> None:
+    """As the vocabulary says."""
+    head = response_head(b"HTTP/1.1 200 OK\r\nX-Request-Id: a\r\nx-request-id: b\r\n\r\n", KEPT)
+    assert head.headers == {"x-request-id": "a"}
+
+
+@pytest.mark.parametrize(
+    "lengths", [b"Content-Length: 1\r\nContent-Length: 2", b"Content-Length: 1\r\nContent-Length: 1"]
+)
+def test_two_lengths_are_an_error(lengths: bytes) -> None:
+    """What client and server read could differ: nothing is guessed."""
+    with pytest.raises(ProtocolError):
+        response_head(b"HTTP/1.1 200 OK\r\n" + lengths + b"\r\n\r\n", KEPT)

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.model import ProtocolError
+from agent.model import ProtocolError, StreamItem
 from agent.protocol.json_array import MAX_ELEMENT_BYTES, JsonArrayParser
-from tests.protocol.cuts import all_ways
+from tests.protocol.cuts import all_ways, growth
 
 VALUES = [{"a": [1, {"b": "]}"}]}, {"text": 'quote " and \\ back\\\\slash {['}, {"empty": {}}]
 STREAM = ("[" + "\n,\r\n".join(json.dumps(value, indent=1) for value in VALUES) + "\n]").encode()
@@ -71,3 +71,40 @@ def test_any_array_of_objects_comes_back(values: list[dict[str, object]], data: 
     text = json.dumps(values).encode()
     cut = data.draw(st.integers(0, len(text)))
     assert parse([text[:cut], text[cut:]]) == values
+
+
+def test_a_large_element_in_tiny_reads_costs_what_its_bytes_cost() -> None:
+    """Each byte is looked at once, inside and outside strings."""
+
+    def work(size: int) -> None:
+        parser = JsonArrayParser()
+        parser.receive(b'[{"a": "')
+        for _ in range(size):
+            parser.receive(b"x")
+        parser.receive(b'", "b": [')
+        for _ in range(size):
+            parser.receive(b"1")
+
+    assert growth(work) < 25
+
+
+def test_every_cut_in_a_string_of_backslashes() -> None:
+    """An escape can be cut in two, also twice in a row."""
+    text = json.dumps([{"\\": '\\"\\\\"', "x": "\\" * 5}, {"y": '"'}]).encode()
+    for parts in all_ways(text):
+        assert parse(parts) == json.loads(text)
+
+
+@pytest.mark.parametrize("data", [b'[{"a":1}] [{"b":2}]', b'[{"a":1}]]]{"b":2}', b'[{"a":1},2,"x",null]{{'])
+def test_the_array_s_end_is_the_end(data: bytes) -> None:
+    """What follows is not part of it, and scalars are not elements."""
+    for parts in all_ways(data):
+        assert parse(parts) == [{"a": 1}]
+
+
+def test_what_waits_is_counted_and_is_no_element() -> None:
+    """An element that was not finished is none."""
+    parser = JsonArrayParser()
+    assert parser.receive(b'[{"a":1}, {"b"') == [StreamItem("", b'{"a":1}')]
+    assert parser.buffered_bytes == len(b'{"b"')
+    assert parser.close() == []

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from agent.model import ProtocolError, StreamItem
 from agent.protocol.sse import MAX_EVENT_BYTES, SseParser
-from tests.protocol.cuts import all_ways
+from tests.protocol.cuts import all_ways, growth
 
 LF = b'data: {"a": 1}\n\n: comment\n\nevent: done\ndata: x\ndata: y\n\ndata:no space\nid: 7\nretry: 10\n\ndata: [DONE]\n\n'
 ITEMS = [
@@ -77,6 +77,27 @@ def test_endless_input_is_refused(filler: bytes) -> None:
     with pytest.raises(ProtocolError, match="longer than"):
         for _ in range(2 * MAX_EVENT_BYTES // len(filler) + 200):
             parser.receive(filler)
+
+
+def test_a_large_event_in_tiny_reads_costs_what_its_bytes_cost() -> None:
+    """A pod that reads byte by byte must not cost the agent the square of it."""
+
+    def work(size: int) -> None:
+        parser = SseParser()
+        parser.receive(b"data: ")
+        for _ in range(size):
+            parser.receive(b"x")
+
+    assert growth(work) < 25
+
+
+def test_what_waits_is_counted() -> None:
+    """The budget over all connections adds it up."""
+    parser = SseParser()
+    parser.receive(b"data: a\n\ndata: half")
+    assert parser.buffered_bytes == len(b"data: half")
+    parser.gap()
+    assert parser.buffered_bytes == 0
 
 
 def test_the_error_names_no_content() -> None:
