@@ -20,6 +20,10 @@ BPF_HASH(verdicts, struct conn_key, struct verdict, MAX_CONNECTIONS);
 // From a cgroup id to 1 when its workload is not selected.  Written and deleted by user space.
 BPF_HASH(unselected, u64, u32, MAX_CGROUPS);
 
+// One value: how many cgroups are in `unselected`.  An array's look-up is inlined, so on nodes where everything is selected that
+// map costs nothing.  Written by user space.
+BPF_ARRAY(unselected_count, u32, 1);
+
 // From a link's id to 1 while its probes are in place.
 // Written and deleted by user space: before the probes come, and before they go.
 BPF_HASH(links, u32, u32, MAX_LINKS);

@@ -109,11 +109,6 @@ static __always_inline int leave(struct pt_regs *ctx, u32 direction, u32 fallbac
     if (!size)
         return 0;
     struct moved moved = {.buffer = call->buffer, .direction = direction};
-    moved.cgroup_id = bpf_get_current_cgroup_id();
-    if (unselected.lookup(&moved.cgroup_id)) {
-        count(UNSELECTED_BYTES, size);
-        return 0;
-    }
     moved.key.ssl = call->ssl;
     moved.key.tgid = id >> 32;
     moved.conn = connection_of(&moved.key);
@@ -125,7 +120,14 @@ static __always_inline int leave(struct pt_regs *ctx, u32 direction, u32 fallbac
     moved.position = moved.conn->position[direction & 1];
     moved.conn->position[direction & 1] = moved.position + size;
     if (judgement_of(&moved.key, moved.conn) == IGNORE) {
+        // The usual end of a look at traffic that isn't ours, so it comes before everything that only ours needs.
         count(IGNORED_BYTES, size);
+        return 0;
+    }
+    moved.cgroup_id = bpf_get_current_cgroup_id();
+    u32 zero = 0, *groups = unselected_count.lookup(&zero);
+    if (groups && *groups && unselected.lookup(&moved.cgroup_id)) {
+        count(UNSELECTED_BYTES, size);
         return 0;
     }
     emit_bytes(&moved, size);

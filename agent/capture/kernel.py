@@ -81,6 +81,7 @@ class Kernel:
         """Why uprobe_multi was not used although this kernel is new enough."""
         self._bpf = self._compile()
         self._programs: dict[str, int] = {}
+        self._unselected: set[int] = set()
         self._open = True
         self._dying: dict[int, int] = {}
         self._suspects: set[ConnId] = set()
@@ -265,8 +266,10 @@ class Kernel:
         key = ctypes.c_uint64(cgroup_id)
         if selected:
             self._delete("unselected", key)
-        else:
-            self._update("unselected", key, ctypes.c_uint32(1))
+            self._unselected.discard(cgroup_id)
+        elif self._update("unselected", key, ctypes.c_uint32(1)):
+            self._unselected.add(cgroup_id)
+        self._update("unselected_count", ctypes.c_uint32(0), ctypes.c_uint32(len(self._unselected)))
 
     def sweep(self) -> int:
         """
