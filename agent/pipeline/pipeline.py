@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from agent.dialects.base import Dialect
 from agent.model import (
@@ -17,12 +18,14 @@ from agent.model import (
     Closed,
     ConnId,
     Cost,
+    Evidence,
     PricedCall,
     ProtocolError,
     Quarantined,
     RequestHead,
     Unpriced,
     Unsupported,
+    Usage,
     Verdict,
 )
 from agent.pipeline.connection import Connection, Seen
@@ -34,6 +37,9 @@ Output = PricedCall | Unsupported | Verdict | Quarantined
 IDLE_NS = 3600 * 10**9
 # Memory is added up after this many bytes have come, not for every chunk.
 _ACCOUNT_EVERY_BYTES = 1024 * 1024
+# APIs whose answers can be fetched by their id, and how many of them are remembered: some hours of a busy node.
+_FETCHABLE = frozenset({"openai/responses"})
+_MAX_ANSWERED = 65_536
 
 
 class Pipeline:
@@ -59,6 +65,7 @@ class Pipeline:
         self._max_buffered_bytes = max_buffered_bytes
         self._connections: OrderedDict[ConnId, Connection] = OrderedDict()
         self._unaccounted_bytes = 0
+        self._answered: OrderedDict[tuple[str, str], None] = OrderedDict()
 
     @property
     def open_connections(self) -> int:
@@ -132,4 +139,35 @@ class Pipeline:
         yield Quarantined(conn=connection.conn, reason=reason, detail=detail)
 
     def _priced(self, one: Seen) -> Output:
-        return PricedCall(call=one, cost=self._price(one)) if isinstance(one, Call) else one
+        if not isinstance(one, Call):
+            return one
+        call = self._counted_once(one)
+        return PricedCall(call=call, cost=self._price(call))
+
+    def _counted_once(self, call: Call) -> Call:
+        """
+        An answer that is fetched again states its usage again, under the same id: it is money only once.
+
+        Only answers that can be fetched are remembered; a second fetch stays a call, without usage.
+        """
+        reading = call.reading
+        polled = "polled" in reading.remarks
+        if not reading.response_id or reading.evidence is not Evidence.REPORTED or call.api not in _FETCHABLE:
+            return call
+        key = (call.provider, reading.response_id)
+        known = key in self._answered
+        self._answered[key] = None
+        self._answered.move_to_end(key)
+        if len(self._answered) > _MAX_ANSWERED:
+            self._answered.popitem(last=False)
+        if not (known and polled):
+            return call
+        seen_before = replace(
+            reading,
+            usage=Usage(),
+            extra_usage=(),
+            reported_cost_usd=None,
+            evidence=Evidence.NOT_APPLICABLE,
+            remarks=(*reading.remarks, "counted_before"),
+        )
+        return replace(call, reading=seen_before)

@@ -143,3 +143,24 @@ def test_reasons_are_a_closed_set(reason: str) -> None:
     from agent.pipeline import pipeline as module
 
     assert f'"{reason}"' in inspect.getsource(module)
+
+
+def test_an_answer_that_is_polled_is_money_once() -> None:
+    """A background answer: queued, then fetched twice; the second fetch is a call without usage."""
+
+    def answer(status: str) -> bytes:
+        usage = {"input_tokens": 5, "output_tokens": 7, "total_tokens": 12} if status == "completed" else None
+        return response(
+            {"id": "resp_1", "object": "response", "status": status, "model": "gpt-5", "output": [], "usage": usage}
+        )
+
+    core = pipeline()
+    wire = (
+        Wire(core).send(request("/v1/responses", body={"model": "gpt-5", "background": True})).receive(answer("queued"))
+    )
+    for _ in range(2):
+        wire.send(request("/v1/responses/resp_1", method="GET")).receive(answer("completed"))
+    assert [call.reading.usage.output_tokens for call in wire.calls] == [None, 7, None]
+    assert "counted_before" in wire.calls[2].reading.remarks
+    again = Wire(core, other(9)).send(request("/v1/responses/resp_1", method="GET")).receive(answer("completed"))
+    assert again.calls[0].reading.usage.output_tokens is None, "also from another connection"
