@@ -92,12 +92,17 @@ class Judgement(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """User space's one answer about a connection.  After IGNORE the kernel drops its bytes before any copy, and counts them."""
+    """
+    User space's answer about a connection; a WATCH may turn into an IGNORE later, never the other way.
+
+    After IGNORE the kernel drops its bytes before any copy, and counts them.
+    """
 
     conn: ConnId
     judgement: Judgement
     reason: str
-    """A word of a closed set, fit for a metric label: ``known_host known_path not_http server_side unknown_api too_many``."""
+    """A word of a closed set, fit for a metric label: ``known_host known_path not_http http2 server_side unknown_api
+    upgraded quarantined unselected``."""
 
 
 # ---------------------------------------------------------------------------------------------------------------- streams

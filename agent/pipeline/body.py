@@ -17,6 +17,7 @@ MAX_DOCUMENT_BYTES = 32 * 1024 * 1024
 
 # What decides the coding and the kind: the longest magic is 4 bytes, the longest field name of an event stream 6 ("event:").
 _CODING_BYTES = 4
+_DECODED_AT_ONCE_BYTES = 16 * 1024
 _KIND_BYTES = 8
 _NOTHING = b"\xef\xbb\xbf \r\n\t"
 _FIELDS = (b"data:", b"event:", b"id:", b"retry:", b":")
@@ -57,9 +58,17 @@ class Collector:
         return body
 
 
-def decoded(body: bytes, content_encoding: str) -> bytes:
-    """A whole body, its coding undone.  Raises ProtocolError."""
-    return decoder_for(content_encoding, body[:_CODING_BYTES]).decode(body)
+def decoded(body: bytes, content_encoding: str) -> tuple[bytes, bool]:
+    """A collected body, its coding undone as far as it makes sense, and whether that is all of it."""
+    decoder = decoder_for(content_encoding, body[:_KIND_BYTES])
+    out: list[bytes] = []
+    try:
+        # Little at a time, so that what stands before a damage is kept.
+        for at in range(0, len(body), _DECODED_AT_ONCE_BYTES):
+            out.append(decoder.decode(body[at : at + _DECODED_AT_ONCE_BYTES]))
+    except ProtocolError:
+        return b"".join(out), False
+    return b"".join(out), True
 
 
 class ResponseBody:

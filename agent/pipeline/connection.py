@@ -57,6 +57,7 @@ class Connection:
         "_unknown_requests",
         "cgroup_id",
         "conn",
+        "held_bytes",
         "last_at_ns",
         "state",
     )
@@ -68,6 +69,8 @@ class Connection:
         self.state = State.UNJUDGED
         self.cgroup_id = 0
         self.last_at_ns = 0
+        self.held_bytes = 0
+        """``buffered_bytes`` when the pipeline last added them up."""
         self._dialects = dialects
         self._provider_of = provider_of
         self._sent = Reassembler(Direction.SENT)

@@ -10,7 +10,6 @@ from agent.model import (
     ConnId,
     Evidence,
     Outcome,
-    ProtocolError,
     Reading,
     RequestHead,
     ResponseHead,
@@ -88,12 +87,8 @@ class Exchange:
         self._request_done = True
         if self._dialect is None or self._request_body is None:
             return
-        complete = complete and not self._request_body.cut
-        try:
-            body = decoded(self._request_body.take(), self._request.headers.get("content-encoding", ""))
-        except ProtocolError:
-            body, complete = b"", False
-        self._dialect.request_body(body, complete)
+        body, whole = decoded(self._request_body.take(), self._request.headers.get("content-encoding", ""))
+        self._dialect.request_body(body, complete and whole and not self._request_body.cut)
 
     def response_head(self, head: ResponseHead, at_ns: int) -> None:
         self._response = head

@@ -19,6 +19,7 @@ from agent.model import (
     ConnId,
     Cost,
     Evidence,
+    Judgement,
     PricedCall,
     ProtocolError,
     Quarantined,
@@ -35,8 +36,8 @@ Output = PricedCall | Unsupported | Verdict | Quarantined
 
 # Deep research and batch-like calls are silent for half an hour; after this a connection is taken for dead.
 IDLE_NS = 3600 * 10**9
-# Memory is added up after this many bytes have come, not for every chunk.
-_ACCOUNT_EVERY_BYTES = 1024 * 1024
+# Memory is added up after this part of the budget has come, not for every chunk, and only over the connections that brought it.
+_ACCOUNTS_PER_BUDGET = 128
 # APIs whose answers can be fetched by their id, and how many of them are remembered: some hours of a busy node.
 _FETCHABLE = frozenset({"openai/responses"})
 _MAX_ANSWERED = 65_536
@@ -64,6 +65,9 @@ class Pipeline:
         self._max_connections = max_connections
         self._max_buffered_bytes = max_buffered_bytes
         self._connections: OrderedDict[ConnId, Connection] = OrderedDict()
+        self._held_bytes = 0
+        """What all connections held when it was last added up: the sum of their ``held_bytes``."""
+        self._unaccounted: set[Connection] = set()
         self._unaccounted_bytes = 0
         self._answered: OrderedDict[tuple[str, str], None] = OrderedDict()
 
@@ -75,7 +79,7 @@ class Pipeline:
         connection = self._connections.get(event.conn)
         if isinstance(event, Closed):
             if connection is not None:
-                del self._connections[event.conn]
+                self._remove(connection)
                 yield from self._guarded(connection, connection.close(event.at_ns))
             return
         if connection is None:
@@ -86,9 +90,9 @@ class Pipeline:
         else:
             self._connections.move_to_end(event.conn)
         yield from self._guarded(connection, connection.receive(event))
+        self._unaccounted.add(connection)
         self._unaccounted_bytes += len(event.data)
-        if self._unaccounted_bytes > _ACCOUNT_EVERY_BYTES:
-            self._unaccounted_bytes = 0
+        if self._unaccounted_bytes * _ACCOUNTS_PER_BUDGET > self._max_buffered_bytes:
             yield from self._bound_memory()
 
     def tick(self, at_ns: int) -> Iterator[Output]:
@@ -97,22 +101,33 @@ class Pipeline:
             connection = next(iter(self._connections.values()))
             if at_ns - connection.last_at_ns < IDLE_NS:
                 return
-            del self._connections[connection.conn]
+            self._remove(connection)
             yield from self._guarded(connection, connection.close(at_ns))
 
+    def _remove(self, connection: Connection) -> None:
+        del self._connections[connection.conn]
+        self._unaccounted.discard(connection)
+        self._held_bytes -= connection.held_bytes
+
     def _drop_oldest(self) -> Iterator[Output]:
-        _, connection = self._connections.popitem(last=False)
+        connection = next(iter(self._connections.values()))
+        self._remove(connection)
         if connection.state in READING:
             yield from self._guarded(connection, connection.close(connection.last_at_ns))
             yield Quarantined(conn=connection.conn, reason="too_many", detail=f"{self._max_connections} connections")
 
     def _bound_memory(self) -> Iterator[Output]:
         """Over the budget the largest connections pay first."""
-        sizes = {connection: connection.buffered_bytes for connection in self._connections.values()}
-        total = sum(sizes.values())
-        while total > self._max_buffered_bytes:
-            largest = max(sizes, key=lambda connection: sizes[connection])
-            total -= sizes.pop(largest)
+        for connection in self._unaccounted:
+            held = connection.buffered_bytes
+            self._held_bytes += held - connection.held_bytes
+            connection.held_bytes = held
+        self._unaccounted.clear()
+        self._unaccounted_bytes = 0
+        while self._held_bytes > self._max_buffered_bytes:
+            largest = max(self._connections.values(), key=lambda connection: connection.held_bytes)
+            self._held_bytes -= largest.held_bytes
+            largest.held_bytes = 0
             yield from self._quarantine(
                 largest, "memory", f"{self._max_buffered_bytes} bytes waiting in all connections"
             )
@@ -137,6 +152,8 @@ class Pipeline:
             detail += f"; {type(error).__name__} while finishing"
         connection.fail()
         yield Quarantined(conn=connection.conn, reason=reason, detail=detail)
+        # Nothing more of it is read, so the kernel need not copy it.
+        yield Verdict(conn=connection.conn, judgement=Judgement.IGNORE, reason="quarantined")
 
     def _priced(self, one: Seen) -> Output:
         if not isinstance(one, Call):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import random
 
 import pytest
 
@@ -49,7 +50,17 @@ def test_an_array_is_a_stream_where_the_dialect_says_so() -> None:
 def test_a_coded_stream_is_read_as_it_comes() -> None:
     """gzip'd event streams exist."""
     assert read([gzip.compress(EVENTS)], "gzip")[:2] == (Kind.EVENTS, [b'{"a": 1}', b"[DONE]"])
-    assert decoded(gzip.compress(b"{}"), "gzip") == b"{}"
+    assert decoded(gzip.compress(b"{}"), "gzip") == (b"{}", True)
+
+
+def test_what_stands_before_a_damage_is_kept() -> None:
+    """A request whose tail was lost still names its model."""
+    noise = random.Random(7).randbytes(200_000)
+    coded = gzip.compress(noise)
+    body, whole = decoded(coded[:100_000] + b"\0" * 1000 + coded[101_000:], "gzip")
+    assert not whole
+    assert noise.startswith(body[:50_000])
+    assert len(body) > 50_000
 
 
 def test_a_gap_under_a_coding_ends_what_can_be_read() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from agent.dialects import DIALECTS
 from agent.dialects.openai_chat import OpenAiChat
 from agent.dialects.providers import Providers
-from agent.model import Chunk, ConnId, Direction, Outcome, Quarantined, StreamItem, Unpriced
+from agent.model import Chunk, ConnId, Direction, Judgement, Outcome, Quarantined, StreamItem, Unpriced, Verdict
 from agent.pipeline.pipeline import IDLE_NS, Pipeline
 from tests.exchanges import CONN, Wire, pipeline, request, response
 
@@ -33,6 +33,9 @@ def test_a_broken_connection_costs_only_itself() -> None:
     assert len(sound.calls) == 1
     broken.send(request()).receive(response())
     assert len(broken.calls) == 1, "nothing more is read of it"
+    assert [output.judgement for output in broken.outputs if isinstance(output, Verdict)][-1] is Judgement.IGNORE, (
+        "the kernel need not copy it either"
+    )
 
 
 def test_a_bug_of_ours_costs_one_connection_and_shows_no_payload() -> None:
