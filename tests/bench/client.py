@@ -31,13 +31,18 @@ go, failed = threading.Event(), []
 
 def work(connection: http.client.HTTPSConnection) -> None:
     go.wait()
-    while (number := next(numbers)) < calls:
-        if rate:
-            time.sleep(max(0.0, began + number / rate - time.monotonic()))
-        connection.request("POST", f"/v1/chat/completions?{answer}", BODY, HEADERS)
-        response = connection.getresponse()
-        while response.read1(65536):
-            pass
+    try:
+        while (number := next(numbers)) < calls:
+            if rate:
+                time.sleep(max(0.0, began + number / rate - time.monotonic()))
+            connection.request("POST", f"/v1/chat/completions?{answer}", BODY, HEADERS)
+            response = connection.getresponse()
+            while response.read1(65536):
+                pass
+            # read1 does not notice the end of a body of known length; the connection is free only after this.
+            response.read()
+    except (OSError, http.client.HTTPException) as error:
+        failed.append(type(error).__name__)
 
 
 opened = [http.client.HTTPSConnection("127.0.0.1", port, context=context) for _ in range(connections)]

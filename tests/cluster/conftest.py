@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +15,10 @@ ROOT = Path(__file__).parent.parent.parent
 
 def program() -> Path:
     """The built kube-apiserver; ``scripts/test`` builds it before."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "podtab" / "bin" / "kube-apiserver"
+    where = subprocess.run(
+        [ROOT / "scripts" / "build-kubernetes", "--where"], check=True, capture_output=True, text=True
+    )
+    return Path(where.stdout.strip()) / "kube-apiserver"
 
 
 @pytest.fixture(scope="session")
