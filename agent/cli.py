@@ -124,12 +124,13 @@ def top(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,
     sort: Annotated[str, typer.Option(help="cost, rate, calls, tokens, errors or name.")] = "cost",
     namespace: Annotated[str, typer.Option("--namespace", "-n", help="Only pods of this namespace.")] = "",
+    by: Annotated[str, typer.Option(help="One row a pod, workload, namespace, team or model.")] = "pod",
     interval: Annotated[float, typer.Option(help="Seconds between two looks.")] = 2.0,
 ) -> None:
     """What each pod spends, live.  Reads the metrics of a running agent; needs no root."""
     from agent.top import top as show_top
 
-    show_top(url=url, once=once, as_json=as_json, sort=sort, namespace=namespace, interval_seconds=interval)
+    show_top(url=url, once=once, as_json=as_json, sort=sort, namespace=namespace, by=by, interval_seconds=interval)
 
 
 @app.command()

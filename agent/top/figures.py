@@ -1,11 +1,12 @@
 """
-Figures per pod, out of a page of metrics.  Pure.
+Figures per pod (or workload, namespace, team, model), out of pages of metrics.  Pure.
 
 What is not known is None, never 0: a pod whose calls have no price has no cost, and a single page has no rates.
 """
 
 from __future__ import annotations
 
+import enum
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,19 +23,30 @@ _FREE = "not_billed"
 _LOSSES = frozenset({"ring_lost_bytes", "uncopied_bytes", "unreadable_bytes"})
 
 
+class By(enum.StrEnum):
+    """What one row of figures is about."""
+
+    POD = "pod"
+    WORKLOAD = "workload"
+    NAMESPACE = "namespace"
+    TEAM = "team"
+    MODEL = "model"
+
+
 class PageError(ValueError):
     """Not a page of ours.  The message says what it is instead."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Pod:
-    """Sums since the agent started to watch it."""
+    """Sums since the agent started to watch it: of a pod, or of whatever else figures are asked by."""
 
     namespace: str
+    """"" where a row spans namespaces: by namespace (it is the name then), team and model."""
     name: str
-    """Of the pod; of the workload where there is no pod."""
+    """Of the pod; of the workload where there is no pod.  By model: provider/model.  "" for calls without a team."""
     workload: str
-    """Kind/name."""
+    """Kind/name; "" where a row spans workloads."""
     calls: int = 0
     errors: int = 0
     """Calls with another outcome than ok."""
@@ -92,29 +104,47 @@ class Rate:
     usd_per_hour: float | None
 
 
-def read(page: str, at_seconds: float) -> Snapshot:
-    """The figures of one page."""
+def read(page: str, at_seconds: float, *, by: By = By.POD, namespace: str = "") -> Snapshot:
+    """The figures of one page, of one namespace or ("") of all."""
     pods: dict[tuple[str, str, str], Pod] = {}
     lost_bytes: int | None = None
     api_server: bool | None = None
-    ours = False
     try:
-        families = list(text_string_to_metric_families(page))
+        families = list(text_string_to_metric_families("\n".join(_needed(page, by, namespace))))
     except (ValueError, KeyError, IndexError):
         raise PageError("is not a page of metrics") from None
     for family in families:
-        ours = ours or family.name.startswith("podtab_")
         for sample in family.samples:
             labels = sample.labels
             if sample.name == "podtab_capture_kernel_events_total" and labels.get("event") in _LOSSES:
                 lost_bytes = (lost_bytes or 0) + int(sample.value)
             elif sample.name == "podtab_api_server_reachable":
                 api_server = sample.value > 0
+            elif namespace and labels.get("namespace", "") != namespace:
+                continue
             elif sample.name in _READERS and "workload" in labels and math.isfinite(sample.value):
-                _READERS[sample.name](_pod(pods, labels), labels, sample.value)
-    if not ours:
+                _READERS[sample.name](_pod(pods, labels, by), labels, sample.value)
+    if "podtab_" not in page:
         raise PageError("is a page of metrics, but not podtab's")
     return Snapshot(at_seconds=at_seconds, pods=pods, lost_bytes=lost_bytes, api_server=api_server)
+
+
+def merge(pages: Sequence[Snapshot]) -> Snapshot:
+    """The pages of several agents as one.  What only some of them know is summed over those."""
+    lost = [page.lost_bytes for page in pages if page.lost_bytes is not None]
+    watches = [page.api_server for page in pages if page.api_server is not None]
+    pods: dict[tuple[str, str, str], Pod] = {}
+    for page in pages:
+        for key, pod in page.pods.items():
+            if key not in pods:
+                pods[key] = Pod(namespace=pod.namespace, name=pod.name, workload=pod.workload)
+            _add(pods[key], pod)
+    return Snapshot(
+        at_seconds=max((page.at_seconds for page in pages), default=0.0),
+        pods=pods,
+        lost_bytes=sum(lost) if lost else None,
+        api_server=all(watches) if watches else None,
+    )
 
 
 def rates(before: Snapshot, now: Snapshot) -> Mapping[tuple[str, str, str], Rate]:
@@ -145,20 +175,24 @@ def total(pods: Iterable[Pod]) -> Pod:
     """The sum of all pods, nameless."""
     whole = Pod(namespace="", name="", workload="")
     for pod in pods:
-        whole.calls += pod.calls
-        whole.errors += pod.errors
-        whole.evidenced += pod.evidenced
-        whole.reported += pod.reported
-        whole.input_tokens += pod.input_tokens
-        whole.cached_tokens += pod.cached_tokens
-        whole.output_tokens += pod.output_tokens
-        for reason, calls in pod.unpriced.items():
-            whole.unpriced[reason] = whole.unpriced.get(reason, 0) + calls
-        if pod.priced_usd is not None:
-            whole.priced_usd = (whole.priced_usd or 0.0) + pod.priced_usd
-        for bound, count in pod.durations.items():
-            whole.durations[bound] = whole.durations.get(bound, 0.0) + count
+        _add(whole, pod)
     return whole
+
+
+def _add(whole: Pod, pod: Pod) -> None:
+    whole.calls += pod.calls
+    whole.errors += pod.errors
+    whole.evidenced += pod.evidenced
+    whole.reported += pod.reported
+    whole.input_tokens += pod.input_tokens
+    whole.cached_tokens += pod.cached_tokens
+    whole.output_tokens += pod.output_tokens
+    for reason, calls in pod.unpriced.items():
+        whole.unpriced[reason] = whole.unpriced.get(reason, 0) + calls
+    if pod.priced_usd is not None:
+        whole.priced_usd = (whole.priced_usd or 0.0) + pod.priced_usd
+    for bound, count in pod.durations.items():
+        whole.durations[bound] = whole.durations.get(bound, 0.0) + count
 
 
 def total_rate(found: Sequence[Rate]) -> Rate | None:
@@ -173,14 +207,35 @@ def total_rate(found: Sequence[Rate]) -> Rate | None:
 # ---------------------------------------------------------------------------------------------------------------- samples
 
 
-def _pod(pods: dict[tuple[str, str, str], Pod], labels: Mapping[str, str]) -> Pod:
+def _needed(page: str, by: By, namespace: str) -> Iterable[str]:
+    """The lines that are read: parsing a line costs a hundred times more than looking at its beginning."""
+    names = (*(name for name in _READERS if by is not By.TEAM or not name.endswith("_bucket")), *_HEALTH)
+    # A name of Kubernetes needs no escaping; any other is compared after parsing only.
+    mark = f'namespace="{namespace}"' if namespace.replace("-", "").isalnum() else ""
+    for line in page.split("\n"):
+        if not line.startswith("podtab_") or (line.startswith(names) and (mark in line or line.startswith(_HEALTH))):
+            yield line
+
+
+def _pod(pods: dict[tuple[str, str, str], Pod], labels: Mapping[str, str], by: By) -> Pod:
     workload = clean(f"{labels.get('workload_kind', '')}/{labels['workload']}")
-    namespace, name = clean(labels.get("namespace", "")), clean(labels.get("pod", ""))
-    key = (namespace, name, workload)
-    pod = pods.get(key)
-    if pod is None:
-        pod = pods[key] = Pod(namespace=namespace, name=name or clean(labels["workload"]), workload=workload)
-    return pod
+    namespace, pod = clean(labels.get("namespace", "")), clean(labels.get("pod", ""))
+    match by:
+        case By.POD:
+            key = (namespace, pod, workload)
+        case By.WORKLOAD:
+            key = (namespace, clean(labels["workload"]), workload)
+        case By.NAMESPACE:
+            key = ("", namespace, "")
+        case By.TEAM:
+            key = ("", clean(labels.get("team", "")), "")
+        case By.MODEL:
+            key = ("", clean(f"{labels.get('provider', '')}/{labels.get('model', '')}"), "")
+    row = pods.get(key)
+    if row is None:
+        name = key[1] or (clean(labels["workload"]) if by is By.POD else "")
+        row = pods[key] = Pod(namespace=key[0], name=name, workload=key[2])
+    return row
 
 
 def _calls(pod: Pod, labels: Mapping[str, str], value: float) -> None:
@@ -229,6 +284,8 @@ _READERS = {
     "podtab_unpriced_calls_total": _unpriced,
     "podtab_call_duration_seconds_bucket": _duration,
 }
+
+_HEALTH = ("podtab_capture_kernel_events_total", "podtab_api_server_reachable")
 
 
 def _median(durations: Mapping[float, float]) -> float | None:

@@ -11,11 +11,12 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from rich.console import Console
 from rich.live import Live
 
-from agent.top.figures import PageError, Rate, Snapshot, rates, read, restarted, total
+from agent.top.figures import By, PageError, Pod, Rate, Snapshot, rates, read, restarted, total
 from agent.top.scrape import DEFAULT_URL, Address, TopError, address, fetch
 from agent.top.view import Key, Row, Sort, rows, screen
 
@@ -50,6 +51,7 @@ def top(
     as_json: bool = False,
     sort: str = Sort.COST.value,
     namespace: str = "",
+    by: str = By.POD.value,
     interval_seconds: float = 2.0,
 ) -> None:
     """Show it.  ``once``, or an output that is no terminal: one table, without rates, which need two moments."""
@@ -58,33 +60,48 @@ def top(
         order = Sort(sort)
     except ValueError:
         raise TopError(f"--sort {sort}: is none of {', '.join(Sort)}") from None
+    try:
+        about = By(by)
+    except ValueError:
+        raise TopError(f"--by {by}: is none of {', '.join(By)}") from None
     if not _SHORTEST_SECONDS <= interval_seconds <= 3600:
         raise TopError(f"--interval {interval_seconds}: must be from {_SHORTEST_SECONDS} to 3600 seconds")
-    first = _look(where)
+    look = Look(where=where, by=about, namespace=namespace)
+    first = look()
     if as_json:
-        shown = rows(first, {}, sort=order, namespace=namespace)
-        sys.stdout.write(document(first, shown, where.url) + "\n")
+        shown = rows(first, {}, sort=order)
+        sys.stdout.write(document(first, shown, where.url, about) + "\n")
         return
     console = Console()
     if once or not console.is_terminal:
         console = console if console.is_terminal else Console(width=_PIPE_WIDTH)
-        shown = rows(first, {}, sort=order, namespace=namespace)
-        console.print(screen(first, shown, width=console.width, height=None, source=where.url, live=False))
+        shown = rows(first, {}, sort=order)
+        console.print(screen(first, shown, width=console.width, height=None, source=where.url, live=False, by=about))
         return
     try:
-        _watch(
-            where,
-            first,
-            console,
-            lambda page, found: rows(page, found, sort=order, namespace=namespace),
-            interval_seconds,
-        )
+        _watch(look, first, console, lambda page, found: rows(page, found, sort=order), interval_seconds)
     except KeyboardInterrupt:
         return
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """One look at the page, as often as it is called."""
+
+    where: Address
+    by: By
+    namespace: str
+
+    def __call__(self) -> Snapshot:
+        page = fetch(self.where)
+        try:
+            return read(page, time.monotonic(), by=self.by, namespace=self.namespace)
+        except PageError as error:
+            raise TopError(f"{self.where.url}: {error}; podtab's page is at /metrics, port 9464") from None
+
+
 def _watch(
-    where: Address,
+    look: Look,
     page: Snapshot,
     console: Console,
     choose: Callable[[Snapshot, Mapping[Key, Rate]], list[Row]],
@@ -100,47 +117,47 @@ def _watch(
                 choose(page, found),
                 width=console.width,
                 height=console.height,
-                source=where.url,
+                source=look.where.url,
                 live=True,
+                by=look.by,
                 trouble=trouble,
             )
             live.update(picture, refresh=True)
             time.sleep(interval_seconds)
             try:
-                page, trouble = _look(where), ""
+                page, trouble = look(), ""
                 found = history.add(page)
             except TopError as error:
                 silent = time.monotonic() - page.at_seconds
                 trouble = f"these figures are {silent:.0f} s old: {error}"
 
 
-def _look(where: Address) -> Snapshot:
-    page = fetch(where)
-    try:
-        return read(page, time.monotonic())
-    except PageError as error:
-        raise TopError(f"{where.url}: {error}; podtab's page is at /metrics, port 9464") from None
-
-
-def document(page: Snapshot, shown: Sequence[Row], url: str) -> str:
+def document(page: Snapshot, shown: Sequence[Row], url: str, by: By) -> str:
     """For machines: null is "not known"."""
     whole = total(row.pod for row in shown)
     return json.dumps(
         {
             "url": url,
-            "total": _fields(Row(pod=whole, rate=None)),
+            "total": fields(whole),
             "lost_bytes": page.lost_bytes,
             "api_server_reachable": page.api_server,
-            "pods": [
-                {"namespace": row.pod.namespace, "pod": row.pod.name, "workload": row.pod.workload, **_fields(row)}
-                for row in shown
-            ],
+            f"{by.value}s": [{**identity(row.pod, by), **fields(row.pod)} for row in shown],
         }
     )
 
 
-def _fields(row: Row) -> dict[str, int | float | dict[str, int] | None]:
-    pod = row.pod
+def identity(pod: Pod, by: By) -> dict[str, str]:
+    """What a row is about; a team of "" is calls without one."""
+    match by:
+        case By.POD:
+            return {"namespace": pod.namespace, "pod": pod.name, "workload": pod.workload}
+        case By.WORKLOAD:
+            return {"namespace": pod.namespace, "workload": pod.workload}
+        case _:
+            return {by.value: pod.name}
+
+
+def fields(pod: Pod) -> dict[str, int | float | dict[str, int] | None]:
     p50 = pod.p50_seconds
     return {
         "calls": pod.calls,

@@ -7,7 +7,6 @@ The table: as many columns as the width allows, names cut before figures are.
 from __future__ import annotations
 
 import enum
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -17,26 +16,14 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from agent.top.figures import Pod, Rate, Snapshot, total, total_rate
+from agent.top import text
+from agent.top.figures import By, Pod, Rate, Snapshot, total, total_rate
 
 Key = tuple[str, str, str]
 
 # Only a line under the head and one above the sums.
 _LINES = Box("    \n    \n ── \n    \n    \n ── \n    \n    \n")
-_BAR_WIDTH = 8
 _SHORTEST_NAME = 12
-# As kubectl abbreviates them.
-_SHORT_KINDS = {
-    "CronJob": "cj",
-    "DaemonSet": "ds",
-    "Deployment": "deploy",
-    "Job": "job",
-    "Pod": "pod",
-    "StatefulSet": "sts",
-    "SystemdUnit": "unit",
-    "Process": "process",
-}
-_EIGHTHS = " ▏▎▍▌▋▊▉"
 
 
 class Sort(enum.StrEnum):
@@ -70,17 +57,16 @@ class Column:
     summed: bool = True
 
 
-def rows(snapshot: Snapshot, found: Mapping[Key, Rate], *, sort: Sort, namespace: str) -> list[Row]:
+def rows(snapshot: Snapshot, found: Mapping[Key, Rate], *, sort: Sort) -> list[Row]:
     """What to draw, in order."""
-    chosen = {key: pod for key, pod in snapshot.pods.items() if not namespace or pod.namespace == namespace}
-    spent = sum(pod.cost_usd or 0.0 for pod in chosen.values())
+    spent = sum(pod.cost_usd or 0.0 for pod in snapshot.pods.values())
     made = [
         Row(
             pod=pod,
             rate=found.get(key),
             share=pod.cost_usd / spent if spent and pod.cost_usd is not None else None,
         )
-        for key, pod in chosen.items()
+        for key, pod in snapshot.pods.items()
     ]
     made.sort(key=lambda row: (row.pod.namespace, row.pod.name, row.pod.workload))
     if sort is not Sort.NAME:
@@ -113,14 +99,15 @@ def screen(
     height: int | None,
     source: str,
     live: bool,
+    by: By = By.POD,
     trouble: str = "",
 ) -> Group:
     """The whole picture.  ``height`` None: all rows, however many."""
     room = len(shown) if height is None else max(height - _FRAME_LINES, 1)
-    parts: list[RenderableType] = [_headline(shown, width=width, source=source, live=live)]
+    parts: list[RenderableType] = [_headline(shown, width=width, source=source, live=live, by=by)]
     if shown:
         parts.append(Text(""))
-        table = _table(shown[:room], whole=shown, width=width, live=live, sums=len(shown) > 1)
+        table = _table(shown[:room], whole=shown, width=width, live=live, sums=len(shown) > 1, by=by)
         parts.append(Padding(table, (0, 0, 0, 1), expand=False))
     else:
         parts.append(Padding(Text("No calls to a model yet.", style="dim"), (1, 1)))
@@ -136,22 +123,22 @@ def screen(
 _FRAME_LINES = 10
 
 
-def _headline(shown: Sequence[Row], *, width: int, source: str, live: bool) -> Text:
+def _headline(shown: Sequence[Row], *, width: int, source: str, live: bool, by: By) -> Text:
     whole = total(row.pod for row in shown)
     line = Text(" podtab", style="bold")
     line.append("  ")
-    line.append(_amount(whole.cost_usd, unpriced=whole.unpriced_calls), style="bold green")
+    line.append(text.amount(whole.cost_usd, unpriced=whole.unpriced_calls), style="bold green")
     rate = total_rate([row.rate for row in shown if row.rate is not None])
     if live and rate is not None and rate.usd_per_hour is not None:
-        line.append(f"  {_usd(rate.usd_per_hour)}/h", style="green")
-    line.append(f"  {_plural(whole.calls, 'call')}  {_plural(len(shown), 'pod')}")
+        line.append(f"  {text.usd(rate.usd_per_hour)}/h", style="green")
+    line.append(f"  {text.plural(whole.calls, 'call')}  {text.plural(len(shown), by.value)}")
     if width - line.cell_len > len(source) + 3:
         line.append("  " + source, style="dim")
     return line
 
 
-def _table(shown: Sequence[Row], *, whole: Sequence[Row], width: int, live: bool, sums: bool) -> Table:
-    columns = [column for column in COLUMNS if column.from_width <= width and (live or not column.live)]
+def _table(shown: Sequence[Row], *, whole: Sequence[Row], width: int, live: bool, sums: bool, by: By) -> Table:
+    columns = [column for column in (*NAMES[by], *COLUMNS) if column.from_width <= width and (live or not column.live)]
     all_sums = Row(pod=total(row.pod for row in whole), rate=total_rate([row.rate for row in whole if row.rate]))
     feet = [column.cell(all_sums) if sums and column.summed else Text("") for column in columns]
     cells = [[column.cell(row) for row in shown] for column in columns]
@@ -187,71 +174,16 @@ def _notes(snapshot: Snapshot, shown: Sequence[Row]) -> list[Text]:
     notes = []
     whole = total(row.pod for row in shown)
     if whole.unpriced:
-        reasons = ", ".join(f"{reason} {_number(calls)}" for reason, calls in sorted(whole.unpriced.items()))
-        text = f"≥ and unpriced: {_plural(whole.unpriced_calls, 'call')} without a known price ({reasons})"
-        notes.append(Text(text, style="yellow"))
+        reasons = ", ".join(f"{reason} {text.number(calls)}" for reason, calls in sorted(whole.unpriced.items()))
+        said = f"≥ and unpriced: {text.plural(whole.unpriced_calls, 'call')} without a known price ({reasons})"
+        notes.append(Text(said, style="yellow"))
     if snapshot.lost_bytes:
-        notes.append(Text(f"{_number(snapshot.lost_bytes)} bytes were lost between kernel and agent", style="yellow"))
+        notes.append(
+            Text(f"{text.number(snapshot.lost_bytes)} bytes were lost between kernel and agent", style="yellow")
+        )
     if snapshot.api_server is False:
         notes.append(Text("the API server can't be reached: pods are named from what is remembered", style="yellow"))
     return notes
-
-
-# ---------------------------------------------------------------------------------------------------------------- figures
-
-
-def _usd(amount: float) -> str:
-    """Cents from a dollar on, else four digits that say something."""
-    if amount == 0:
-        return "$0"
-    if amount >= 1:
-        return f"${amount:,.2f}"
-    if amount < 0.000001:
-        return "<$0.000001"
-    return f"${amount:.{min(6, 3 - math.floor(math.log10(amount)))}f}"
-
-
-def _amount(amount: float | None, *, unpriced: int) -> str:
-    if amount is None:
-        return "unpriced"
-    return f"≥{_usd(amount)}" if unpriced else _usd(amount)
-
-
-def _number(number: float) -> str:
-    """1234 → 1,234; 12345 → 12.3k."""
-    if number < 10_000:
-        return f"{number:,.0f}"
-    for limit, unit in ((1e6, "k"), (1e9, "M"), (1e12, "G")):
-        if number < limit * 0.9995:
-            scaled = number / (limit / 1000)
-            return f"{scaled:.1f}{unit}" if scaled < 99.95 else f"{scaled:.0f}{unit}"
-    return f"{number / 1e12:,.1f}T"
-
-
-def _plural(number: int, word: str) -> str:
-    return f"{_number(number)} {word}{'' if number == 1 else 's'}"
-
-
-def _seconds(seconds: float | None) -> str:
-    if seconds is None:
-        return "?"
-    if math.isinf(seconds):
-        return ">82s"
-    if seconds < 0.995:
-        return f"{seconds * 1000:.0f}ms"
-    return f"{seconds:.1f}s" if seconds < 9.95 else f"{seconds:.0f}s"
-
-
-def _percent(share: float | None) -> str:
-    """Cut, not rounded: 100 % means all."""
-    return "–" if share is None else f"{math.floor(share * 100)}%"
-
-
-def _bar(share: float | None) -> str:
-    if not share:
-        return ""
-    eighths = max(1, round(share * _BAR_WIDTH * 8))
-    return ("█" * (eighths // 8) + _EIGHTHS[eighths % 8]).rstrip()
 
 
 # ------------------------------------------------------------------------------------------------------------------ cells
@@ -263,21 +195,30 @@ def _name(row: Row) -> Text:
 
 
 def _workload(row: Row) -> Text:
-    kind, slash, name = row.pod.workload.partition("/")
-    return Text(_SHORT_KINDS.get(kind, kind) + slash + name, style="dim")
+    return Text(text.short(row.pod.workload), style="dim")
+
+
+def _named_workload(row: Row) -> Text:
+    pod = row.pod
+    return Text.assemble((f"{pod.namespace}/" if pod.namespace else "", "dim"), text.short(pod.workload))
+
+
+def _other(row: Row) -> Text:
+    """Calls without a team, or on a machine without namespaces."""
+    return Text(row.pod.name) if row.pod.name else Text("(none)", style="dim")
 
 
 def _cost(row: Row) -> Text:
     amount = row.pod.cost_usd
     style = "yellow" if amount is None else "green" if amount else "dim"
-    return Text(_amount(amount, unpriced=row.pod.unpriced_calls), style=style)
+    return Text(text.amount(amount, unpriced=row.pod.unpriced_calls), style=style)
 
 
 def _cost_rate(row: Row) -> Text:
     rate = row.rate
     if rate is None or rate.usd_per_hour is None:
         return Text("?", style="dim")
-    return Text(_usd(rate.usd_per_hour), style="green" if rate.usd_per_hour else "dim")
+    return Text(text.usd(rate.usd_per_hour), style="green" if rate.usd_per_hour else "dim")
 
 
 def _call_rate(row: Row) -> Text:
@@ -285,43 +226,48 @@ def _call_rate(row: Row) -> Text:
     if rate is None:
         return Text("?", style="dim")
     pace = rate.calls_per_minute
-    return Text(f"{pace:.1f}" if 0 < pace < 9.95 else _number(pace), style="" if pace else "dim")
+    return Text(f"{pace:.1f}" if 0 < pace < 9.95 else text.number(pace), style="" if pace else "dim")
 
 
 def _errors(row: Row) -> Text:
-    return Text(_number(row.pod.errors), style="red" if row.pod.errors else "dim")
+    return Text(text.number(row.pod.errors), style="red" if row.pod.errors else "dim")
 
 
 def _evidence(row: Row) -> Text:
     share = row.pod.evidence_share
-    return Text(_percent(share), style="yellow" if share is not None and share < 1 else "")
+    return Text(text.percent(share), style="yellow" if share is not None and share < 1 else "")
 
 
 def _tokens(count: Callable[[Pod], int]) -> Callable[[Row], Text]:
-    return lambda row: Text(_number(count(row.pod)), style="" if count(row.pod) else "dim")
+    return lambda row: Text(text.number(count(row.pod)), style="" if count(row.pod) else "dim")
 
 
-COLUMNS = (
-    Column(head="pod", cell=_name, right=False, cut=True, summed=False),
-    Column(
-        head="workload",
-        cell=_workload,
-        from_width=116,
-        right=False,
-        cut=True,
-        summed=False,
+NAMES = {
+    By.POD: (
+        Column(head="pod", cell=_name, right=False, cut=True, summed=False),
+        Column(head="workload", cell=_workload, from_width=116, right=False, cut=True, summed=False),
     ),
-    Column(head="calls", cell=lambda row: Text(_number(row.pod.calls))),
+    By.WORKLOAD: (Column(head="workload", cell=_named_workload, right=False, cut=True, summed=False),),
+    **{
+        by: (Column(head=by.value, cell=_other, right=False, cut=True, summed=False),)
+        for by in (By.NAMESPACE, By.TEAM, By.MODEL)
+    },
+}
+COLUMNS = (
+    Column(head="calls", cell=lambda row: Text(text.number(row.pod.calls))),
     Column(head="/min", cell=_call_rate, live=True),
     Column(head="errors", cell=_errors, from_width=76),
     Column(head="in", cell=_tokens(lambda pod: pod.input_tokens)),
     Column(head="cached", cell=_tokens(lambda pod: pod.cached_tokens), from_width=76),
     Column(head="out", cell=_tokens(lambda pod: pod.output_tokens)),
-    Column(head="p50", cell=lambda row: Text(_seconds(row.pod.p50_seconds)), from_width=92),
+    Column(head="p50", cell=lambda row: Text(text.seconds(row.pod.p50_seconds)), from_width=92),
     Column(head="evidence", cell=_evidence, from_width=104),
     Column(head="$/hour", cell=_cost_rate, from_width=88, live=True),
     Column(head="cost", cell=_cost),
     Column(
-        head="", cell=lambda row: Text(_bar(row.share).ljust(_BAR_WIDTH), style="green"), from_width=150, right=False
+        head="",
+        cell=lambda row: Text(text.bar(row.share).ljust(text.BAR_WIDTH), style="green"),
+        from_width=150,
+        right=False,
     ),
 )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
-from agent.top.figures import PageError, Pod, rates, read, total, total_rate
+from agent.top.figures import By, PageError, Pod, merge, rates, read, total, total_rate
 from tests.top.pages import BROKEN, CHECKOUT, CRON, VLLM, Agent
 
 CHECKOUT_KEY = ("shop", "checkout-1", "Deployment/checkout")
@@ -129,3 +130,56 @@ def test_hostile_labels_and_numbers() -> None:
     )
     (pod,) = read(page, 0).pods.values()
     assert (pod.namespace, pod.name) == ("a?b", "?x?[2J")
+
+
+def test_by_something_else() -> None:
+    """The same calls under another name: sums never change, and a row spans what its name does not tell."""
+    agent = Agent()
+    agent.priced(replace(CHECKOUT, team="payments"), 3)
+    agent.priced(replace(CHECKOUT, pod="checkout-2"), 2)
+    agent.unpriced(VLLM, 1)
+    by_pod = total(read(agent.page, 0).pods.values())
+    names = {
+        By.WORKLOAD: {("shop", "checkout", "Deployment/checkout"), ("ml", "vllm-client", "StatefulSet/vllm-client")},
+        By.NAMESPACE: {("", "shop", ""), ("", "ml", "")},
+        By.TEAM: {("", "payments", ""), ("", "", "")},
+        By.MODEL: {("", "openai/gpt-4o-mini-2024-07-18", ""), ("", "unknown/house-llama", "")},
+    }
+    for by, keys in names.items():
+        found = read(agent.page, 0, by=by)
+        whole = total(found.pods.values())
+        assert set(found.pods) == keys
+        assert (whole.calls, whole.input_tokens, whole.output_tokens) == (6, by_pod.input_tokens, by_pod.output_tokens)
+        assert whole.cost_usd == pytest.approx(5 * 0.00024)
+    assert read(agent.page, 0, by=By.TEAM).pods["", "payments", ""].calls == 3
+    # Durations have no team: not known, and not those of other teams.
+    assert read(agent.page, 0, by=By.TEAM).pods["", "payments", ""].p50_seconds is None
+    assert read(agent.page, 0, by=By.MODEL).pods["", "openai/gpt-4o-mini-2024-07-18", ""].p50_seconds == pytest.approx(
+        0.96
+    )
+
+
+@pytest.mark.parametrize("namespace", ["shop", "ml", "sho", 'a"b', "nobody"])
+def test_one_namespace(namespace: str) -> None:
+    """Only its pods, however odd its name is; a name that begins or sounds alike is another."""
+    agent = Agent()
+    for name in ("shop", "shop-2", "ml", 'a"b', "x"):
+        agent.priced(replace(CHECKOUT, namespace=name, pod='namespace="shop"'))
+    wanted = [namespace] if namespace in ("shop", "ml", 'a"b') else []
+    assert [pod.namespace for pod in read(agent.page, 0, namespace=namespace).pods.values()] == wanted
+
+
+def test_several_agents_are_one() -> None:
+    """Rows of the same name add up, others stay; what only one knows is its own; one that lost its watch is enough to say so."""
+    here, there = Agent(), Agent()
+    here.priced(CHECKOUT, 2)
+    there.priced(replace(CHECKOUT, pod="checkout-2"), 3)
+    there.unpriced(VLLM, 1)
+    there.lost, here.api_server, there.api_server = 17, 1.0, 0.0
+    both = merge([read(page, 0, by=By.WORKLOAD) for page in (here.page, there.page)])
+    checkout = both.pods["shop", "checkout", "Deployment/checkout"]
+    assert (checkout.calls, checkout.cost_usd) == (5, pytest.approx(5 * 0.00024))
+    assert checkout.p50_seconds == pytest.approx(0.96)
+    assert both.pods["ml", "vllm-client", "StatefulSet/vllm-client"].cost_usd is None
+    assert (both.lost_bytes, both.api_server) == (17, False)
+    assert (merge([]).pods, merge([]).lost_bytes, merge([]).api_server) == ({}, None, None)

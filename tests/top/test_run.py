@@ -51,6 +51,15 @@ def test_json_says_null_for_unknown(url: str, capsys: pytest.CaptureFixture[str]
     assert said["total"]["calls"] == 3
     assert said["pods"][1]["input_tokens"] == 1200
     assert said["api_server_reachable"] is None
+    top(url=url, as_json=True, by="model", sort="name")
+    models = json.loads(capsys.readouterr().out)["models"]
+    assert [(row["model"], row["calls"]) for row in models] == [
+        ("openai/gpt-4o-mini-2024-07-18", 2),
+        ("unknown/house-llama", 1),
+    ]
+    top(url=url, as_json=True, by="workload", namespace="shop")
+    (row,) = json.loads(capsys.readouterr().out)["workloads"]
+    assert (row["namespace"], row["workload"], "pod" in row) == ("shop", "Deployment/checkout", False)
     top(url=url, as_json=True, namespace="nobody")
     assert json.loads(capsys.readouterr().out)["pods"] == []
 
@@ -59,6 +68,8 @@ def test_mistakes_are_sentences(url: str) -> None:
     """A wrong order, and a page that is not ours."""
     with pytest.raises(TopError, match="--sort money: is none of cost, rate, calls, tokens, errors, name"):
         top(url=url, sort="money")
+    with pytest.raises(TopError, match="--by node: is none of pod, workload, namespace, team, model"):
+        top(url=url, by="node")
     for interval in (0.1, math.nan, math.inf):
         with pytest.raises(TopError, match=r"--interval .*: must be from 0\.2 to 3600 seconds"):
             top(url=url, interval_seconds=interval)

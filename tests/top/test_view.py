@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import io
-import math
 
 import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from agent.top import view
-from agent.top.figures import Rate, Snapshot, rates, read
+from agent.top.figures import By, Rate, Snapshot, rates, read
 from agent.top.view import Row, Sort, rows, screen
 from tests.top.pages import BROKEN, CHECKOUT, CRON, VLLM, Agent
 
@@ -54,8 +52,8 @@ def line_of(lines: list[str], name: str) -> str:
     return line
 
 
-def chosen(snapshot: Snapshot, sort: Sort = Sort.COST, namespace: str = "") -> list[Row]:
-    return rows(snapshot, {}, sort=sort, namespace=namespace)
+def chosen(snapshot: Snapshot, sort: Sort = Sort.COST) -> list[Row]:
+    return rows(snapshot, {}, sort=sort)
 
 
 def test_every_pod_has_its_line() -> None:
@@ -79,7 +77,7 @@ def test_no_figure_is_cut(width: int, live: bool) -> None:
     made = agent()
     made.priced(CHECKOUT.__class__(namespace="a" * 60, kind="Deployment", name="b" * 60, pod="推荐" * 30), 12_345)
     before, now = read(made.page, 0.0), read(made.page, 60.0)
-    shown = rows(now, rates(before, now) if live else {}, sort=Sort.COST, namespace="")
+    shown = rows(now, rates(before, now) if live else {}, sort=Sort.COST)
     lines = draw(now, shown, width=width, live=live)
     assert all(cell_len(line) <= width for line in lines)
     head = line_of(lines, " cost")
@@ -94,7 +92,7 @@ def test_rates_are_drawn_when_there_are_any() -> None:
     """Live, a pod without two moments or without a price has ``?``; a single table has no such columns."""
     now = page()
     key = next(key for key in now.pods if key[1] == "checkout-1")
-    shown = rows(now, {key: Rate(calls_per_minute=4.25, usd_per_hour=1234.5)}, sort=Sort.RATE, namespace="")
+    shown = rows(now, {key: Rate(calls_per_minute=4.25, usd_per_hour=1234.5)}, sort=Sort.RATE)
     lines = draw(now, shown, live=True)
     assert "4.2" in line_of(lines, "shop/checkout-1").split()
     assert "$1,234.50" in line_of(lines, "shop/checkout-1").split()
@@ -119,10 +117,11 @@ def test_order(sort: Sort, order: list[str]) -> None:
 
 def test_one_namespace() -> None:
     """Sums, shares and notes are then that namespace's."""
-    shown = chosen(page(), namespace="shop")
+    only = read(agent().page, 0.0, namespace="shop")
+    shown = chosen(only)
     assert [row.pod.name for row in shown] == ["checkout-1", "nokey"]
     assert [row.share for row in shown] == [1.0, 0.0]
-    assert line_of(draw(page(), shown), "≥ and unpriced").strip().endswith("1 call without a known price (no_usage 1)")
+    assert line_of(draw(only, shown), "≥ and unpriced").strip().endswith("1 call without a known price (no_usage 1)")
 
 
 def test_a_low_screen_shows_the_first() -> None:
@@ -159,51 +158,21 @@ def test_names_are_no_markup() -> None:
 
 
 @pytest.mark.parametrize(
-    ("amount", "text"),
+    ("by", "name"),
     [
-        (0, "$0"),
-        (1e-9, "<$0.000001"),
-        (0.00024, "$0.000240"),
-        (0.0123456, "$0.01235"),
-        (0.5, "$0.5000"),
-        (0.99999, "$1.0000"),
-        (12.345, "$12.35"),
-        (1234567.891, "$1,234,567.89"),
+        (By.WORKLOAD, "shop/deploy/checkout"),
+        (By.NAMESPACE, "shop"),
+        (By.TEAM, "(none)"),
+        (By.MODEL, "openai/gpt-4o-mini-2024-07-18"),
     ],
 )
-def test_money(amount: float, text: str) -> None:
-    """Digits that say something, and never $0 for what is more."""
-    assert view._usd(amount) == text
-
-
-@pytest.mark.parametrize(
-    ("number", "text"),
-    [
-        (0, "0"),
-        (9999, "9,999"),
-        (10_000, "10.0k"),
-        (123_456, "123k"),
-        (999_700, "1.0M"),
-        (2.5e9, "2.5G"),
-        (7e12, "7.0T"),
-    ],
-)
-def test_numbers(number: float, text: str) -> None:
-    """At most five characters."""
-    assert view._number(number) == text
-    assert len(text) <= 5
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(None, "?"), (0.0004, "0ms"), (0.25, "250ms"), (1.04, "1.0s"), (42.4, "42s"), (math.inf, ">82s")],
-)
-def test_seconds(seconds: float | None, text: str) -> None:
-    """Milliseconds below a second."""
-    assert view._seconds(seconds) == text
-
-
-def test_shares() -> None:
-    """100 % means all of them; a share that is small has a mark all the same."""
-    assert [view._percent(share) for share in (None, 0.0, 0.999, 1.0)] == ["–", "0%", "99%", "100%"]
-    assert [view._bar(share) for share in (None, 0.0, 0.0001, 0.5, 1.0)] == ["", "", "▏", "████", "████████"]
+def test_rows_by_something_else(by: By, name: str) -> None:
+    """The first column says what a row is, the headline how many there are; sums stay the same."""
+    now = read(agent().page, 0.0, by=by)
+    console = Console(file=io.StringIO(), width=140, color_system=None, force_terminal=True)
+    console.print(screen(now, chosen(now), width=140, height=None, source="x", live=False, by=by))
+    assert isinstance(console.file, io.StringIO)
+    lines = console.file.getvalue().splitlines()
+    assert line_of(lines, " cost").split()[0] == by.value
+    assert line_of(lines, f" {name} ").split()[0] == name
+    assert f"17 calls  {len(now.pods)} {by.value}" in line_of(lines, " podtab ")
