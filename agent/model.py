@@ -361,6 +361,21 @@ class CostLine:
     """What was counted: ``input``, ``cache_read``, ``cache_write``, ``output`` …"""
     quantity: Decimal
     amount_usd: Decimal
+    """``quantity × price_usd ÷ per``, times every multiplier of the cost that speaks of this unit."""
+    price_usd: Decimal = Decimal(0)
+    """The list price of ``per`` units; 0 where the provider said the amount itself."""
+    per: int = 1
+    multiplier: Decimal = Decimal(1)
+    """The product of what changed the list price: region, contract."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Multiplier:
+    """One factor on list prices, kept so that an amount explains itself."""
+
+    name: str
+    """``region=eu``, or a contract's name."""
+    factor: Decimal
 
 
 class CostSource(enum.StrEnum):
@@ -380,6 +395,10 @@ class Cost:
     price_book: str
     """Version and hash of the price data, so that the entry can be recomputed; "" where the provider said it."""
     remarks: tuple[str, ...] = ()
+    multipliers: tuple[Multiplier, ...] = ()
+    """What changed the list price, in the order it was applied."""
+    list_usd: Decimal | None = None
+    """Before the customer's contract; None where no contract applies, so the same as ``total_usd``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
