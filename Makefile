@@ -3,7 +3,7 @@
 PYTHON := .venv/bin/python
 ARGS ?=
 
-.PHONY: help setup check test demo bench docs image clean
+.PHONY: help setup check test demo bench docs dashboards image clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -28,6 +28,9 @@ docs: ## make the generated pages anew from the code
 	@$(PYTHON) -m agent.sinks.metrics_reference > docs/metrics.md
 	@$(PYTHON) -m agent.config_reference > docs/configuration.md
 	@$(PYTHON) -m agent.config_reference --schema charts/podtab/values.schema.json
+
+dashboards: ## make Grafana's dashboards anew from charts/dashboards
+	@$(PYTHON) -m charts.dashboards
 
 image: ## build the container image and print its size
 	@./scripts/image $(ARGS)

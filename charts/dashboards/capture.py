@@ -1,0 +1,216 @@
+"""Capture health and evidence: how far the dollars can be trusted, and what is not in them."""
+
+from __future__ import annotations
+
+from grafana_foundation_sdk.models import dashboard as model
+
+from agent.model import Evidence
+from agent.sinks.metrics import BUILD, CALLS, LOST_BYTES, UNPRICED_CALLS, UNPRICED_TOKENS, UNSUPPORTED
+from charts.dashboards import figures, panels, promql
+from charts.dashboards.figures import NO_PRICE
+from charts.dashboards.frame import CAPTURE, WORKLOAD, Row, assemble
+from charts.dashboards.health import NO_AGENT, SCOPE, agents, kernel
+from charts.dashboards.panels import (
+    BYTES,
+    COUNT,
+    PER_SECOND,
+    SHARE,
+    Column,
+    Size,
+    Text,
+    link,
+)
+
+_FIGURE = Size(w=4, h=4)
+_NO_CALLS = "No calls in this time range"
+
+_BILLED = promql.differs("reason", "not_billed")
+_SERVED = promql.differs("evidence", Evidence.NOT_APPLICABLE.value)
+
+
+def _evidence_share(*evidence: Evidence) -> str:
+    served = SCOPE.grown(CALLS, _SERVED)
+    known = SCOPE.grown(CALLS, promql.one_of("evidence", *[one.value for one in evidence]))
+    return f"{promql.or_zero(known, served)} / {promql.above_zero(served)}"
+
+
+def _evidence() -> Row:
+    return Row(
+        title="Evidence: how far the dollars can be trusted",
+        panels=[
+            panels.figure(
+                Text(
+                    title="On the provider's own word",
+                    about="Share of served calls whose usage the provider itself counted. Failed calls are not in it.",
+                    empty=_NO_CALLS,
+                ),
+                _FIGURE,
+                _evidence_share(Evidence.REPORTED),
+                SHARE,
+                steps=((None, "red"), (0.9, "orange"), (0.99, "green")),
+            ),
+            panels.figure(
+                Text(
+                    title="Estimated",
+                    about="Share of served calls whose tokens podtab counted itself.",
+                    empty=_NO_CALLS,
+                ),
+                _FIGURE,
+                _evidence_share(Evidence.ESTIMATED),
+                SHARE,
+                steps=((None, "green"), (0.05, "orange")),
+            ),
+            panels.figure(
+                Text(
+                    title="Partial or absent",
+                    about="Share of served calls of which bytes are missing (their cost is a lower bound), or of which nothing says what they used: "
+                    "streams without include_usage.",
+                    empty=_NO_CALLS,
+                ),
+                _FIGURE,
+                _evidence_share(Evidence.PARTIAL, Evidence.ABSENT),
+                SHARE,
+                steps=((None, "green"), (0.01, "orange")),
+            ),
+            panels.figure(
+                Text(
+                    title=NO_PRICE,
+                    about="Billed calls whose price is not known: their cost is in no figure.",
+                    empty=_NO_CALLS,
+                ),
+                _FIGURE,
+                figures.unpriced(SCOPE),
+                COUNT,
+                steps=panels.BAD_ABOVE_ZERO,
+            ),
+            panels.figure(
+                Text(
+                    title="Bytes of calls lost",
+                    about="Bytes of calls that were seen and could not be read.",
+                    empty=_NO_CALLS,
+                ),
+                _FIGURE,
+                promql.or_zero(SCOPE.grown(LOST_BYTES), SCOPE.grown(CALLS)),
+                BYTES,
+                steps=panels.BAD_ABOVE_ZERO,
+            ),
+            panels.figure(
+                Text(
+                    title="Exchanges not read",
+                    about="With a known provider, in an API that podtab does not read: their cost is not known.",
+                    empty=NO_AGENT,
+                ),
+                _FIGURE,
+                promql.or_zero(SCOPE.grown(UNSUPPORTED), SCOPE.latest(BUILD)),
+                COUNT,
+                steps=panels.BAD_ABOVE_ZERO,
+            ),
+            panels.lines(
+                Text(
+                    title="Calls by evidence",
+                    about="reported: the provider's own count; estimated: counted by podtab; partial: a lower bound; absent: nothing says; "
+                    "not_applicable: failed calls.",
+                    empty=_NO_CALLS,
+                ),
+                Size(w=12, h=8),
+                {"{{evidence}}": SCOPE.per_second(CALLS, by=("evidence",))},
+                PER_SECOND,
+                stacked=True,
+            ),
+            panels.lines(
+                Text(
+                    title="Calls without a price by reason",
+                    about="Calls a second; failed ones, which cost nothing, are left out.",
+                    empty=_NO_CALLS,
+                ),
+                Size(w=12, h=8),
+                {
+                    "{{reason}}": promql.or_none(
+                        SCOPE.per_second(UNPRICED_CALLS, _BILLED, by=("reason",)), SCOPE.per_second(CALLS), "reason"
+                    )
+                },
+                PER_SECOND,
+                stacked=True,
+            ),
+        ],
+    )
+
+
+def _unknown() -> Row:
+    known = SCOPE.latest(BUILD)
+    model_reason = ("provider", "model", "reason")
+    lost = promql.or_none(SCOPE.grown(LOST_BYTES, by=("namespace", "workload")), SCOPE.grown(CALLS), "workload")
+    return Row(
+        title="What is not in the dollars",
+        panels=[
+            panels.rows(
+                Text(
+                    title="What has no price",
+                    about="unknown_model, unknown_provider: on no price list; no_usage: the answer did not say what it used.",
+                    empty="Every call in this time range has a price",
+                ),
+                Size(w=10, h=8),
+                {"provider": "Provider", "model": "Model", "reason": "Reason"},
+                [
+                    Column(
+                        name="Calls",
+                        unit=COUNT,
+                        expr=promql.or_none(
+                            SCOPE.grown(UNPRICED_CALLS, _BILLED, by=model_reason), SCOPE.grown(CALLS), "reason"
+                        ),
+                    ),
+                    Column(
+                        name="Tokens",
+                        unit=COUNT,
+                        expr=promql.or_none(
+                            SCOPE.grown(UNPRICED_TOKENS, _BILLED, by=model_reason), SCOPE.grown(CALLS), "reason"
+                        ),
+                    ),
+                ],
+                sort="Calls",
+            ),
+            panels.rows(
+                Text(
+                    title="Exchanges that are not read",
+                    about="With known providers, in APIs that podtab does not read.",
+                    empty="None in this time range",
+                ),
+                Size(w=7, h=8),
+                {"provider": "Provider", "reason": "Reason"},
+                [
+                    Column(
+                        name="Exchanges",
+                        unit=COUNT,
+                        expr=promql.or_none(SCOPE.grown(UNSUPPORTED, by=("provider", "reason")), known, "reason"),
+                    )
+                ],
+                sort="Exchanges",
+            ),
+            panels.rows(
+                Text(
+                    title="Bytes lost by workload",
+                    about="Bytes of its calls that were seen and could not be read.",
+                    empty="None in this time range",
+                ),
+                Size(w=7, h=8),
+                {"namespace": "Namespace", "workload": "Workload"},
+                [Column(name="Bytes", unit=BYTES, expr=lost)],
+                sort="Bytes",
+                links={
+                    "Workload": link(
+                        "Look into this workload", WORKLOAD, "namespace", "workload", source="__data.fields"
+                    )
+                },
+            ),
+        ],
+    )
+
+
+def capture() -> model.Dashboard:
+    return assemble(
+        uid=CAPTURE,
+        title="AI cost: capture health and evidence",
+        about="How far the dollars can be trusted: how usage is known, what has no price, what was lost, and whether every agent is well.",
+        scope=SCOPE,
+        rows=[_evidence(), _unknown(), kernel(), agents()],
+    )
