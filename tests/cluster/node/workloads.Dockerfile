@@ -1,0 +1,8 @@
+# What the test cluster's pods run: the providers' official SDKs, and the fake provider that keeps its own books.
+FROM docker.io/library/debian:bookworm-slim
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends python3 nodejs ca-certificates \
+ && rm -rf /var/lib/apt/lists/*
+COPY sdks /srv/.cache/demo
+COPY agent /srv/agent
+WORKDIR /srv
