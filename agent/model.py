@@ -85,6 +85,33 @@ class Process:
     """Path below the cgroup v2 mount, else of the v1 hierarchy that names a container; "" where unreadable."""
 
 
+class CoverageReason(enum.StrEnum):
+    """How far the calls of one process can be read."""
+
+    READABLE = "readable"
+    CANNOT_DECRYPT = "cannot_decrypt"
+    """Its TLS library carries no probe."""
+    MISSED_START = "missed_start"
+    """It holds a connection that was open before its library was probed, and that can't be read from the middle."""
+    BYTES_LOST = "bytes_lost"
+    """Bytes of its calls were seen and not read, lately."""
+    NOT_SELECTED = "not_selected"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessCoverage:
+    """A process that uses TLS, and what podtab sees of it.  Processes without a TLS library are not spoken of."""
+
+    process: Process
+    reason: CoverageReason
+    library: str = ""
+    """Path as the process sees it; "" where it is not known."""
+    detail: str = ""
+    remedy: str = ""
+    older_than_probe: bool = False
+    """It ran before its library carried a probe."""
+
+
 class Judgement(enum.StrEnum):
     WATCH = "watch"
     IGNORE = "ignore"
@@ -253,8 +280,34 @@ class Usage:
     tool_use_input_tokens: int | None = None
     """Gemini: the part of the input that its own tools made."""
     audio_seconds: float | None = None
+    """Sound that was taken in (transcription)."""
     pages: int | None = None
+    """Pages of documents that were read (OCR)."""
     search_units: int | None = None
+    """Cohere's rerank: one query over up to a hundred documents."""
+    cache_write_12h_input_tokens: int | None = None
+    """The part of the cache writes that was kept for twelve hours (OpenAI), which costs more."""
+    compute_seconds: float | None = None
+    """Time on the provider's processor, billed by its kind (Replicate, Text Generation Inference)."""
+    characters: int | None = None
+    """Characters of text that were taken in, where these are billed instead of tokens (speech, Vertex AI's older embeddings)."""
+    images: int | None = None
+    """Pictures that were made, where they are billed by the piece; ``Reading.variant`` says of which size and quality."""
+    video_seconds: float | None = None
+    """Length of the video that was made; ``Reading.variant`` says of which size."""
+    credits: float | None = None
+    """The provider's own unit of money, bought in advance (Tavily, Serper, Firecrawl)."""
+    read_units: float | None = None
+    """Pinecone; Zilliz's vCU are counted here too."""
+    write_units: float | None = None
+    guardrail_units: int | None = None
+    """Bedrock: texts of up to 1000 characters that one policy looked at.  In ``extra_usage``, whose ``kind`` names the policy."""
+    cache_read_audio_input_tokens: int | None = None
+    """The part of the audio that came from the cache; None: nobody said which modality the cached tokens had."""
+    cache_read_image_input_tokens: int | None = None
+    annotated_pages: int | None = None
+    """The part of the pages that was annotated as well (Mistral OCR)."""
+    output_audio_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -295,6 +348,12 @@ class Reading:
     """The provider's own error code or type, also of an error inside a 200 stream.  A word, never a message: messages quote prompts."""
     remarks: tuple[str, ...] = ()
     """Words of a closed set for odd usage, e.g. ``cached_exceeds_input``: counted by rule, never an exception."""
+    variant: str = ""
+    """What a price depends on besides model and counts: size and quality of pictures (``1024x1024/hd``), the processor's kind, depth of a search."""
+    object_ids: tuple[str, ...] = ()
+    """Under these ids the same usage can be fetched again, perhaps by another API (a batch and its result file)."""
+    recognised: bool = True
+    """False: the answer lacks this API's shape.  On a host that is no known provider it is then somebody else's API with the same path."""
 
 
 class Outcome(enum.StrEnum):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from agent.pricing.engine import Pricer
+from agent.pricing.book import PriceBook
+from agent.pricing.engine import Pricer, recompute
 
-__all__ = ["Pricer"]
+__all__ = ["PriceBook", "Pricer", "recompute"]

@@ -1,31 +1,31 @@
 """
-The price book: the only file that knows ``genai-prices``.
+The base prices: the only file that knows ``genai-prices``.
 
-It reads the library's bundled tables and its rules for models, dates, tiers and variants, and gives them out as ``Rates``, one rate per
-kind of unit.  Nothing global of the library is used but its table of units: no snapshot, no look-up caches (they grow with every
-model name that a pod invents), no updates from the network.
-
-The place for more: our dated overlay and customers' own prices will be catalogs of their own with the same ``rates``, asked before this one.
+It reads the library's tables, bundled or of a newer file, and its rules for models, dates, tiers and variants, and gives them out as
+``Rates``.  Nothing global of the library is used but its table of units: no snapshot, no look-up caches (they grow with every model
+name that a pod invents), no updates from the network.
 """
 
 from __future__ import annotations
 
-import enum
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+import json
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from importlib import metadata, resources
 
-from genai_prices.data import providers as book_providers
+import genai_prices.types as book_types
+from genai_prices.data import providers as bundled_providers
 from genai_prices.data_units import unit_data
-from genai_prices.types import ModelInfo, ModelPrice, TieredPrices
+from genai_prices.types import ModelInfo, ModelPrice, Provider, TieredPrices
 
 from agent.pricing.leaves import TokenType
+from agent.pricing.rates import MAX_MODEL_LENGTH, PriceBookError, Rate, Rates, Selector, Selectors
+from agent.pricing.units import Measure, Unit
 
-# gen_ai.provider.name → the book's provider.  What is missing here is unpriced, not guessed.
-_PROVIDERS = {
+# gen_ai.provider.name → the book's provider.  What is missing here is not in the book, and not guessed.
+PROVIDERS = {
     "anthropic": "anthropic",
     "aws.bedrock": "aws",
     "azure.ai.inference": "azure",
@@ -33,6 +33,7 @@ _PROVIDERS = {
     "cerebras": "cerebras",
     "cohere": "cohere",
     "deepseek": "deepseek",
+    "elevenlabs": "elevenlabs",
     "fireworks": "fireworks",
     "gcp.gemini": "google",
     "gcp.gen_ai": "google",
@@ -51,28 +52,17 @@ _PROVIDERS = {
     "zai": "zai",
 }
 
-# Longer names are no model's: matching costs time per character.
-MAX_MODEL_LENGTH = 256
-
-
-class ToolType(enum.StrEnum):
-    """What is billed beside tokens."""
-
-    WEB_SEARCH = "web_search"
-    STORAGE_SEARCH = "storage_search"
-    REQUEST = "request"
-
-
-Unit = TokenType | ToolType
-
 # Which of the book's dimensions a unit of ours has.  It costs the most specific price whose dimensions it fulfils.
 _TOKENS_IN = {"family": "tokens", "direction": "input"}
 _TOKENS_OUT = {"family": "tokens", "direction": "output"}
 _DIMENSIONS: Mapping[Unit, Mapping[str, str]] = {
     TokenType.INPUT: _TOKENS_IN,
     TokenType.CACHE_READ: _TOKENS_IN | {"token_type": "cache_read"},
+    TokenType.CACHE_READ_AUDIO: _TOKENS_IN | {"token_type": "cache_read", "modality": "audio"},
+    TokenType.CACHE_READ_IMAGE: _TOKENS_IN | {"token_type": "cache_read", "modality": "image"},
     TokenType.CACHE_WRITE: _TOKENS_IN | {"token_type": "cache_write"},
     TokenType.CACHE_WRITE_1H: _TOKENS_IN | {"token_type": "cache_write", "cache_ttl": "1h"},
+    TokenType.CACHE_WRITE_12H: _TOKENS_IN | {"token_type": "cache_write", "cache_ttl": "12h"},
     TokenType.TOOL_USE: _TOKENS_IN | {"token_type": "tool"},
     TokenType.INPUT_AUDIO: _TOKENS_IN | {"modality": "audio"},
     TokenType.INPUT_IMAGE: _TOKENS_IN | {"modality": "image"},
@@ -81,75 +71,98 @@ _DIMENSIONS: Mapping[Unit, Mapping[str, str]] = {
     TokenType.REASONING: _TOKENS_OUT | {"token_type": "reasoning"},
     TokenType.OUTPUT_AUDIO: _TOKENS_OUT | {"modality": "audio"},
     TokenType.OUTPUT_IMAGE: _TOKENS_OUT | {"modality": "image"},
-    ToolType.WEB_SEARCH: {"family": "tool_calls", "tool_type": "web_search"},
-    ToolType.STORAGE_SEARCH: {"family": "tool_calls", "tool_type": "storage_search"},
-    ToolType.REQUEST: {"family": "requests"},
+    Measure.WEB_SEARCH: {"family": "tool_calls", "tool_type": "web_search"},
+    Measure.SOCIAL_SEARCH: {"family": "tool_calls", "tool_type": "social_search"},
+    Measure.STORAGE_SEARCH: {"family": "tool_calls", "tool_type": "storage_search"},
+    Measure.CODE_EXECUTION: {"family": "tool_calls", "tool_type": "code_execution"},
+    Measure.REQUEST: {"family": "requests"},
+    Measure.AUDIO_SECOND: {"family": "durations", "modality": "audio", "direction": "input"},
+    Measure.OUTPUT_AUDIO_SECOND: {"family": "durations", "modality": "audio", "direction": "output"},
+    Measure.CHARACTER: {"family": "characters", "direction": "input"},
+    Measure.PAGE: {"family": "document_pages", "direction": "input"},
+    Measure.ANNOTATED_PAGE: {"family": "document_pages", "direction": "input", "page_type": "annotated"},
+    Measure.SEARCH_UNIT: {"family": "rerank"},
 }
 
 
-class PriceBookError(Exception):
-    """The book has something that we do not understand; its message names the model."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rate:
-    """What ``per`` units cost."""
-
-    price_usd: Decimal
-    tiers: tuple[tuple[int, Decimal], ...] = ()
-    """(threshold, price), highest first: with more input tokens than the threshold, *all* units cost this."""
-    per: int
-    exact: bool
-    """Whether the price is for this very unit, not for a wider one (any cache write instead of an hour's)."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Selectors:
-    """What else than the model decides on the price; "" is the standard."""
-
-    service_tier: str = ""
-    batch: bool = False
-    speed: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rates:
-    rule: str
-    by_unit: Mapping[Unit, Rate]
-    unpriced_selectors: tuple[str, ...]
-    """Names of ``Selectors`` that were asked for and that the book does not know for this model: it then gives the standard price."""
-
-
 class Catalog:
-    """The bundled book.  Constructed once: reading it takes a quarter of a second."""
+    """One edition of the book.  Constructed once: reading it takes a quarter of a second."""
 
-    def __init__(self) -> None:
-        self.version = f"genai-prices {metadata.version('genai-prices')} sha256:{_digest()[:16]}"
-        self._by_id = {provider.id: provider for provider in book_providers}
+    def __init__(self, providers: list[Provider] | None = None, *, edition: str = "", digest: str = "") -> None:
+        """Without arguments: the tables that came with the library."""
+        self._providers = bundled_providers if providers is None else providers
+        self.edition = edition or f"genai-prices {metadata.version('genai-prices')}"
+        self.digest = digest or _bundled_digest()
+        self._by_id = {provider.id: provider for provider in self._providers}
+
+    @classmethod
+    def parse(cls, data: bytes) -> Catalog:
+        """The library's own JSON (``prices/new_data/v2/data.json`` of its repository); refused as a whole when it is not."""
+        try:
+            providers = book_types._providers_from_raw(_provider_list(data))
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            first = str(error).partition("\n")[0]
+            raise PriceBookError(f"no tables of genai-prices ({type(error).__name__}: {first[:200]})") from None
+        if not providers:
+            raise PriceBookError("no tables of genai-prices (it holds no provider)")
+        digest = hashlib.sha256(data).hexdigest()
+        catalog = cls(providers, edition=f"genai-prices file {digest[:8]}", digest=digest)
+        catalog._check()
+        return catalog
 
     @staticmethod
     def knows_provider(provider: str) -> bool:
-        return provider in _PROVIDERS
+        return provider in PROVIDERS
+
+    def models(self, provider: str) -> Iterator[str]:
+        """Ids of all models of a provider of ours; some stand for many names on the wire."""
+        found = self._by_id.get(PROVIDERS.get(provider, ""))
+        return iter(() if found is None else [model.id for model in found.models])
 
     def rates(self, provider: str, model: str, *, at_ns: int, selectors: Selectors) -> Rates | None:
         """The prices of ``model`` at that time, None where the book does not have it.  Not for the hot path: some 0.1 ms."""
-        found = self._by_id.get(_PROVIDERS.get(provider, ""))
+        found = self._by_id.get(PROVIDERS.get(provider, ""))
         if found is None or not model or len(model) > MAX_MODEL_LENGTH:
             return None
-        info = found.find_model(_name(found.id, model), all_providers=book_providers)
+        info = found.find_model(_name(found.id, model), all_providers=self._providers)
         if info is None:
             return None
         at = datetime.fromtimestamp(at_ns / 1e9, UTC)
         # Variants belong to the provider that lists them: Azure's flex price is not OpenAI's.
         own = any(info is one for one in found.models)
-        wanted = _context(selectors)
-        context, missing = _known(info, at, wanted) if own else ({}, tuple(wanted))
-        prices = info.get_prices(at, context or None)
+        wanted = {selector: selectors[selector] for selector in _VARIANTS if selector in selectors}
+        context = _known(info, at, wanted) if own else {}
+        prices = info.get_prices(at, {key.value: value for key, value in context.items()} or None)
+        priced = frozenset(context)
         return Rates(
             rule=" ".join((f"{found.id}/{info.id}", *(f"{key}={value}" for key, value in context.items()))),
             by_unit=_by_unit(info, prices),
-            unpriced_selectors=missing,
+            priced=priced,
+            unpriced=frozenset(selectors) - priced,
         )
+
+    def _check(self) -> None:
+        """A file from outside is read in full before it prices anything."""
+        for provider in self._providers:
+            for model in provider.models:
+                if isinstance(model.prices, ModelPrice):
+                    _by_unit(model, model.prices)
+                else:
+                    for dated in model.prices:
+                        _by_unit(model, dated.prices)
+                for variant in model.price_variants or ():
+                    _by_unit(model, variant.prices)
+
+
+# What the book's variants can speak of, in its own words, which are ours.
+_VARIANTS = (Selector.SERVICE_TIER, Selector.PROCESSING, Selector.SPEED)
+
+
+def _provider_list(data: bytes) -> object:
+    raw = json.loads(data, parse_float=Decimal)
+    if not isinstance(raw, list):
+        raise TypeError("not a list of providers")
+    return raw
 
 
 def _name(provider_id: str, model: str) -> str:
@@ -158,30 +171,17 @@ def _name(provider_id: str, model: str) -> str:
     return model.rpartition("/")[2] if provider_id == "google" else model
 
 
-def _context(selectors: Selectors) -> dict[str, str]:
-    """In the book's words."""
-    context = {}
-    if selectors.service_tier:
-        context["service_tier"] = selectors.service_tier
-    if selectors.batch:
-        context["processing"] = "batch"
-    if selectors.speed:
-        context["speed"] = selectors.speed
-    return context
-
-
-def _known(info: ModelInfo, at: datetime, wanted: Mapping[str, str]) -> tuple[dict[str, str], tuple[str, ...]]:
-    """The part of ``wanted`` that a variant of this model has a price for today, and the names of the rest."""
+def _known(info: ModelInfo, at: datetime, wanted: Mapping[Selector, str]) -> dict[Selector, str]:
+    """The part of ``wanted`` that a variant of this model has a price for today."""
+    in_words = {key.value: value for key, value in wanted.items()}
     usable = {
         key
         for variant in info.price_variants or ()
         if (variant.constraint is None or variant.constraint.active(at))
-        and all(wanted.get(name) == value for name, value in variant.when.items())
+        and all(in_words.get(name) == value for name, value in variant.when.items())
         for key in variant.when
     }
-    return {key: value for key, value in wanted.items() if key in usable}, tuple(
-        key for key in wanted if key not in usable
-    )
+    return {key: value for key, value in wanted.items() if key.value in usable}
 
 
 def _by_unit(info: ModelInfo, prices: ModelPrice) -> Mapping[Unit, Rate]:
@@ -201,6 +201,10 @@ def _by_unit(info: ModelInfo, prices: ModelPrice) -> Mapping[Unit, Rate]:
             found[unit_name] = Rate(
                 price_usd=rate.price_usd, tiers=rate.tiers, per=rate.per, exact=len(own) == len(dimensions)
             )
+    # Not every model tells input from output sound.
+    for wide, narrow in ((Measure.OUTPUT_AUDIO_SECOND, Measure.AUDIO_SECOND),):
+        if wide in found and narrow not in found:
+            found[narrow] = found[wide]
     return found
 
 
@@ -213,13 +217,13 @@ def _rate(info: ModelInfo, price: object, per: int) -> Rate:
         raise PriceBookError(f"{info.id}: a price that is no number")
     if not all(amount.is_finite() and amount >= 0 for amount in (base, *(amount for _, amount in tiers))):
         raise PriceBookError(f"{info.id}: a price below 0")
-    return Rate(price_usd=base, tiers=tiers, per=per, exact=True)
+    return Rate(price_usd=base, tiers=tiers, per=per)
 
 
 _UNITS_BY_PRICE_KEY = {unit["price_key"]: unit for unit in unit_data.values()}
 
 
-def _digest() -> str:
+def _bundled_digest() -> str:
     """Over the tables as installed, so that equal hashes mean equal prices."""
     digest = hashlib.sha256()
     for name in ("data.py", "data_units.py"):

@@ -23,6 +23,10 @@ class TokenType(enum.StrEnum):
     CACHE_WRITE = "cache_write"
     """Kept for the provider's usual time: minutes."""
     CACHE_WRITE_1H = "cache_write_1h"
+    CACHE_WRITE_12H = "cache_write_12h"
+    CACHE_READ_AUDIO = "cache_read_audio"
+    """Only where the provider says which modality the cached tokens had."""
+    CACHE_READ_IMAGE = "cache_read_image"
     TOOL_USE = "tool_use"
     """Input that the provider's own tools made (Gemini)."""
     INPUT_AUDIO = "input_audio"
@@ -44,11 +48,24 @@ class Leaves(NamedTuple):
     """All input: what thresholds of long-context prices are compared with."""
     remarks: tuple[str, ...]
     """``input_not_stated output_not_stated cached_exceeds_input cache_write_exceeds_input cache_write_1h_exceeds_cache_write
-    modality_exceeds_input reasoning_exceeds_output modality_exceeds_output cached_modality_unknown``"""
+    cache_write_12h_exceeds_cache_write modality_exceeds_input modality_exceeds_cached reasoning_exceeds_output
+    modality_exceeds_output cached_modality_unknown``"""
 
 
-_INPUT_MODALITIES = (TokenType.INPUT_AUDIO, TokenType.INPUT_IMAGE, TokenType.INPUT_VIDEO)
-_OUTPUT_MODALITIES = (TokenType.OUTPUT_AUDIO, TokenType.OUTPUT_IMAGE)
+_INPUT_TYPES = (
+    TokenType.INPUT,
+    TokenType.CACHE_READ,
+    TokenType.CACHE_READ_AUDIO,
+    TokenType.CACHE_READ_IMAGE,
+    TokenType.CACHE_WRITE,
+    TokenType.CACHE_WRITE_1H,
+    TokenType.CACHE_WRITE_12H,
+    TokenType.INPUT_AUDIO,
+    TokenType.INPUT_IMAGE,
+    TokenType.INPUT_VIDEO,
+    TokenType.TOOL_USE,
+)
+_OUTPUT_TYPES = (TokenType.REASONING, TokenType.OUTPUT_AUDIO, TokenType.OUTPUT_IMAGE)
 
 
 def disjoint(usage: Usage) -> dict[TokenType, int]:
@@ -80,6 +97,9 @@ def _input_parts(usage: Usage) -> tuple[int | None, ...]:
         usage.cache_read_input_tokens,
         usage.cache_write_input_tokens,
         usage.cache_write_1h_input_tokens,
+        usage.cache_write_12h_input_tokens,
+        usage.cache_read_audio_input_tokens,
+        usage.cache_read_image_input_tokens,
         usage.tool_use_input_tokens,
         usage.audio_input_tokens,
         usage.image_input_tokens,
@@ -92,55 +112,62 @@ def _output_parts(usage: Usage) -> tuple[int | None, ...]:
 
 
 def _input(usage: Usage, counts: list[tuple[TokenType, int]], remarks: list[str]) -> int:
-    read, written, hour, tool, *modalities = (max(part or 0, 0) for part in _input_parts(usage))
+    stated = _input_parts(usage)
+    whole = usage.input_tokens
+    if not any(stated):
+        whole = max(whole or 0, 0)
+        if whole:
+            counts.append((TokenType.INPUT, whole))
+        return whole
+    read, written, hour, half_day, read_audio, read_image, tool, audio, image, video = (
+        max(part or 0, 0) for part in stated
+    )
     if usage.cache_write_input_tokens is None:
-        written = hour
-    elif hour > written:
-        # The breakdown can be less than the total (the rest is kept for minutes), never more.
+        written = hour + half_day
+    # The breakdown can be less than the total (the rest is kept for minutes), never more.
+    if hour > written:
         hour = written
         remarks.append("cache_write_1h_exceeds_cache_write")
-    parts = read + written + tool + sum(modalities)
-    whole = usage.input_tokens
+    if half_day > written - hour:
+        half_day = written - hour
+        remarks.append("cache_write_12h_exceeds_cache_write")
+    if usage.cache_read_input_tokens is None:
+        read = read_audio + read_image
+    parts = read + written + tool + audio + image + video
     if whole is None:
         whole = parts
         if parts:
             remarks.append("input_not_stated")
-    elif whole < 0:
-        whole = 0
-    if not parts:
-        if whole:
-            counts.append((TokenType.INPUT, whole))
-        return whole
-
-    room = whole
+    whole = room = max(whole, 0)
     if read > room:
         read = room
         remarks.append("cached_exceeds_input")
     room -= read
     if written > room:
         written, hour = room, min(hour, room)
+        half_day = min(half_day, room - hour)
         remarks.append("cache_write_exceeds_input")
     room -= written
-    special = tool + sum(modalities)
-    if special > whole:
+    if audio + image + video + tool > whole:
         remarks.append("modality_exceeds_input")
-    elif special and read + written:
+    if read_audio or read_image:
+        if read_audio + read_image > read:
+            read_audio = min(read_audio, read)
+            read_image = min(read_image, read - read_audio)
+            remarks.append("modality_exceeds_cached")
+        # What was cached of a modality is part of its count.
+        audio, image = max(audio - read_audio, 0), max(image - read_image, 0)
+    elif 0 < audio + image + video + tool <= whole and read + written and _cached_modality_unknown(usage):
         # Nobody says which modality the cached part had.  Text is taken to be cached first, the rest of the special tokens is cut.
         remarks.append("cached_modality_unknown")
     kept = []
-    for count in (*modalities, tool):
+    for count in (audio, image, video, tool):
         kept.append(min(count, room))
         room -= kept[-1]
+    split_writes = (written - hour - half_day, hour, half_day)
     for kind, count in zip(
-        (
-            TokenType.INPUT,
-            TokenType.CACHE_READ,
-            TokenType.CACHE_WRITE,
-            TokenType.CACHE_WRITE_1H,
-            *_INPUT_MODALITIES,
-            TokenType.TOOL_USE,
-        ),
-        (room, read, written - hour, hour, *kept),
+        _INPUT_TYPES,
+        (room, read - read_audio - read_image, read_audio, read_image, *split_writes, *kept),
         strict=True,
     ):
         if count:
@@ -148,28 +175,36 @@ def _input(usage: Usage, counts: list[tuple[TokenType, int]], remarks: list[str]
     return whole
 
 
+def _cached_modality_unknown(usage: Usage) -> bool:
+    """A stated 0 says that none of the cached tokens was audio or image."""
+    return usage.cache_read_audio_input_tokens is None and usage.cache_read_image_input_tokens is None
+
+
 def _output(usage: Usage, counts: list[tuple[TokenType, int]], remarks: list[str]) -> None:
-    reasoning, *modalities = (max(part or 0, 0) for part in _output_parts(usage))
-    parts = reasoning + sum(modalities)
+    stated = _output_parts(usage)
     whole = usage.output_tokens
+    if not any(stated):
+        if whole and whole > 0:
+            counts.append((TokenType.OUTPUT, whole))
+        return
+    reasoning, *modalities = (max(part or 0, 0) for part in stated)
     if whole is None:
-        whole = parts
-        if parts:
+        whole = reasoning + sum(modalities)
+        if whole:
             remarks.append("output_not_stated")
     room = max(whole, 0)
-    if parts:
-        if reasoning > room:
-            reasoning = room
-            remarks.append("reasoning_exceeds_output")
-        room -= reasoning
-        if sum(modalities) > room:
-            remarks.append("modality_exceeds_output")
-        kept = []
-        for count in modalities:
-            kept.append(min(count, room))
-            room -= kept[-1]
-        for kind, count in zip((TokenType.REASONING, *_OUTPUT_MODALITIES), (reasoning, *kept), strict=True):
-            if count:
-                counts.append((kind, count))
+    if reasoning > room:
+        reasoning = room
+        remarks.append("reasoning_exceeds_output")
+    if sum(modalities) > room - reasoning:
+        remarks.append("modality_exceeds_output")
+    room -= reasoning
+    kept = [reasoning]
+    for count in modalities:
+        kept.append(min(count, room))
+        room -= kept[-1]
+    for kind, count in zip(_OUTPUT_TYPES, kept, strict=True):
+        if count:
+            counts.append((kind, count))
     if room:
         counts.append((TokenType.OUTPUT, room))

@@ -32,6 +32,10 @@ def call(
     extra: tuple[ExtraUsage, ...] = (),
     tools: Mapping[str, int] = MappingProxyType({}),
     remarks: tuple[str, ...] = (),
+    variant: str = "",
+    host: str = "api.example.com",
+    api: str = "openai/chat",
+    seconds: int = 1,
 ) -> Call:
     """A call that ended at ``at``."""
     ended = at_ns(at)
@@ -40,11 +44,11 @@ def call(
         stream_id=1,
         cgroup_id=4,
         provider=provider,
-        api="openai/chat",
-        host="api.example.com",
+        api=api,
+        host=host,
         status=200,
         outcome=outcome,
-        started_at_ns=ended - 10**9,
+        started_at_ns=ended - seconds * 10**9,
         first_byte_at_ns=ended - 10**8,
         first_token_at_ns=0,
         ended_at_ns=ended,
@@ -61,5 +65,6 @@ def call(
             speed=speed,
             reported_cost_usd=reported,
             remarks=remarks,
+            variant=variant,
         ),
     )

@@ -106,7 +106,7 @@ def test_batch_costs_half() -> None:
         ("gcp.vertex_ai", "gemini-2.5-pro", {"tier": "ON_DEMAND_PRIORITY"}, "2026-11-20", "tier_not_priced"),
         ("anthropic", "claude-sonnet-4-6", {"tier": "priority"}, "2026-11-20", "tier_not_priced"),
         ("anthropic", "claude-sonnet-4-6", {"speed": "fast"}, "2026-11-20", "speed_not_priced"),
-        ("anthropic", "claude-sonnet-4-6", {"geo": "us"}, "2026-11-20", "geo_not_priced"),
+        ("anthropic", "claude-sonnet-4-5", {"geo": "us"}, "2026-11-20", "geo_not_priced"),
     ],
 )
 def test_what_the_book_has_no_price_for_is_remarked(

@@ -12,7 +12,14 @@ from agent.pricing.leaves import TokenType, disjoint, split, states_tokens
 COUNTS = st.none() | st.integers(min_value=0, max_value=3000)
 TOKEN_FIELDS = tuple(name for name in Usage.__dataclass_fields__ if name.endswith("_tokens"))
 USAGES = st.builds(Usage, **dict.fromkeys(TOKEN_FIELDS, COUNTS))
-OUTPUT_TYPES = frozenset({TokenType.OUTPUT, TokenType.REASONING, TokenType.OUTPUT_AUDIO, TokenType.OUTPUT_IMAGE})
+OUTPUT_TYPES = frozenset(
+    {
+        TokenType.OUTPUT,
+        TokenType.REASONING,
+        TokenType.OUTPUT_AUDIO,
+        TokenType.OUTPUT_IMAGE,
+    }
+)
 
 
 def test_every_part_leaves_its_whole() -> None:
@@ -84,6 +91,21 @@ def test_input_modalities_leave_the_input() -> None:
             {TokenType.CACHE_READ: 8, TokenType.INPUT_AUDIO: 2},
             "cached_modality_unknown",
         ),
+        (
+            Usage(
+                input_tokens=10,
+                cache_write_input_tokens=4,
+                cache_write_1h_input_tokens=1,
+                cache_write_12h_input_tokens=4,
+            ),
+            {TokenType.INPUT: 6, TokenType.CACHE_WRITE_1H: 1, TokenType.CACHE_WRITE_12H: 3},
+            "cache_write_12h_exceeds_cache_write",
+        ),
+        (
+            Usage(input_tokens=10, cache_read_input_tokens=2, cache_read_audio_input_tokens=3, audio_input_tokens=5),
+            {TokenType.INPUT: 5, TokenType.CACHE_READ_AUDIO: 2, TokenType.INPUT_AUDIO: 3},
+            "modality_exceeds_cached",
+        ),
         (Usage(cache_read_input_tokens=7), {TokenType.CACHE_READ: 7}, "input_not_stated"),
         (Usage(output_tokens=5, reasoning_output_tokens=6), {TokenType.REASONING: 5}, "reasoning_exceeds_output"),
         (Usage(output_tokens=5, image_output_tokens=6), {TokenType.OUTPUT_IMAGE: 5}, "modality_exceeds_output"),
@@ -94,6 +116,24 @@ def test_what_exceeds_is_cut_and_told(usage: Usage, counts: dict[TokenType, int]
     """The whole stands, the part gives way, and a word says which rule was broken."""
     assert disjoint(usage) == counts
     assert split(usage).remarks == (remark,)
+
+
+def test_cached_modalities_leave_their_modality() -> None:
+    """Of 300 audio tokens 200 came from the cache, of 500 cached ones 300 were text: nothing is unknown then."""
+    usage = Usage(
+        input_tokens=1000,
+        cache_read_input_tokens=500,
+        cache_read_audio_input_tokens=200,
+        cache_read_image_input_tokens=0,
+        audio_input_tokens=300,
+    )
+    assert disjoint(usage) == {
+        TokenType.INPUT: 400,
+        TokenType.CACHE_READ: 300,
+        TokenType.CACHE_READ_AUDIO: 200,
+        TokenType.INPUT_AUDIO: 100,
+    }
+    assert split(usage).remarks == ()
 
 
 @given(USAGES)
