@@ -48,8 +48,8 @@ TOKENS = Metric(
     name="podtab_tokens",
     kind="counter",
     labels=(*BASE, "type"),
-    help="Tokens by disjoint type, so that types may be added up: input, cache_read, cache_write, cache_write_1h, tool_use, input_audio, "
-    "input_image, input_video, output, reasoning, output_audio, output_image. What is billed on top of a call, perhaps of another model, "
+    help="Tokens by disjoint type, so that types may be added up: input, cache_read, cache_read_audio, cache_read_image, cache_write, cache_write_1h, cache_write_12h, "
+    "tool_use, input_audio, input_image, input_video, output, reasoning, output_audio, output_image. What is billed on top of a call, perhaps of another model, "
     "is counted with the call.",
 )
 UNPRICED_CALLS = Metric(
