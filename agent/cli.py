@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated, Any, Optional
 
 import typer
 
@@ -71,8 +71,14 @@ def run(
     from agent.app import run as run_agent
     from agent.config import load
 
+    def doctor(*facts: Any) -> str:
+        # When it is asked for: it brings the terminal's tables, and an agent has no terminal.
+        from agent.doctor import of_running_agent
+
+        return of_running_agent(*facts)
+
     settings = load(config, overrides=_given(listen=listen, pod_list=pod_list, log_level=log_level))
-    raise typer.Exit(run_agent(settings))
+    raise typer.Exit(run_agent(settings, doctor=doctor))
 
 
 @app.command()

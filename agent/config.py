@@ -165,11 +165,19 @@ class Recording:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """The page at `/` and the JSON under `/api/v1/`: what each pod calls and pays, for whoever reaches the port."""
+
+    enabled: bool = True
+    """false: neither is served, /metrics stays.  They show no prompt, answer or key, but who calls which model when."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """Everything.  All keys have defaults, so an empty file is a configuration."""
 
     listen: str = ":9464"
-    """Address of /metrics, /healthz and /readyz: HOST:PORT, or :PORT for all addresses."""
+    """Address of /metrics, /healthz, /readyz and the page: HOST:PORT, or :PORT for all addresses."""
     cluster: str = ""
     """Name of this cluster in the figures."""
     node: str = ""
@@ -180,6 +188,7 @@ class Config:
     core: Core = field(default_factory=Core)
     metrics: Metrics = field(default_factory=Metrics)
     providers: Providers = field(default_factory=Providers)
+    page: Page = field(default_factory=Page)
     logging: Logging = field(default_factory=Logging)
     record: Recording = field(default_factory=Recording)
 

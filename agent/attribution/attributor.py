@@ -29,7 +29,7 @@ class Attributor:
     """
     ``pods`` gives a snapshot of this node's pods by uid; None where no source of pods is configured.
 
-    Used from one thread, but for ``learn`` and ``labels_of``.  Time comes in as ``at_ns``.
+    Used from one thread, but for ``learn``, ``labels_of`` and ``workload_of``.  Time comes in as ``at_ns``.
     """
 
     def __init__(self, settings: AttributionSettings, pods: PodSource | None) -> None:
@@ -93,6 +93,14 @@ class Attributor:
         # Asked from another thread: reads the snapshot and changes nothing.
         return self._pods().get(reference.pod_uid) if reference is not None and self._pods is not None else None
 
+    def workload_of(self, process: Process) -> Workload:
+        """Whose process it is, as far as is known now.  Asked from other threads: reads and changes nothing."""
+        reference = pod_of(process.cgroup_path)
+        if reference is not None:
+            placed = self.labels_of(process.cgroup_path) or self._known.get(reference.pod_uid)
+            return placed.workload(reference.container_id, self._settings) if placed else self._unknown(reference)
+        return self._on_host(unit_of(process.cgroup_path), process.name)
+
     def deleted_pods(self, at_ns: int) -> list[tuple[str, str]]:
         """Namespace and name of pods whose grace time is over, each once."""
         if self._pods is None:
@@ -134,9 +142,10 @@ class Attributor:
         return self._known.get(reference.pod_uid)
 
     def _of_host(self, path: str, pid: int) -> Workload:
-        unit = unit_of(path)
         # A process that speaks at once is met here before capture has had the time to look at it.
-        name = self._names.get(pid) or process_name(pid)
+        return self._on_host(unit_of(path), self._names.get(pid) or process_name(pid))
+
+    def _on_host(self, unit: str, name: str) -> Workload:
         kind = "SystemdUnit" if unit else ("Process" if name else "Unknown")
         settings = self._settings
         return Workload(cluster=settings.cluster, node=settings.node, kind=kind, name=unit or name or "unknown")

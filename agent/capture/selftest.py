@@ -32,6 +32,18 @@ class SelfTest:
     detail: str = ""
 
 
+def as_seen(kernel: Kernel, uretprobe: SelfTest) -> tuple[SelfTest, ...]:
+    """What a running agent knows of the same questions without trying again: a second set of programs would double its memory."""
+    seen = kernel.counters()["captured_bytes"]
+    said = f"{seen:,} bytes came through since the agent started" if seen else "nothing was captured yet"
+    ring = SelfTest(name="ring_buffer", result=Result.PASSED if seen else Result.NOT_MADE, detail=said)
+    if kernel.link_kind == "uprobe_multi":
+        return (SelfTest(name="uprobe_multi", result=Result.PASSED), ring, uretprobe)
+    if kernel.link_problem:
+        return (SelfTest(name="uprobe_multi", result=Result.FAILED, detail=kernel.link_problem), ring, uretprobe)
+    return (ring, uretprobe)
+
+
 _CALLS = 3
 # An interpreter starts in a fraction of a second; a machine that needs longer than this tells us nothing.
 _PATIENCE_SECONDS = 20

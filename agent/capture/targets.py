@@ -7,6 +7,8 @@ one image can lead to one inode twice; then both links fire, and the kernel side
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -16,7 +18,7 @@ from agent.capture.plan import Plan, Site
 from agent.capture.processes import FileId, Mapped, mapped_tls_files, read_process
 from agent.capture.selection import Choice
 from agent.host.containers import pod_of
-from agent.model import PodtabError, Process
+from agent.model import CoverageReason, PodtabError, Process, ProcessCoverage
 
 # Programs without TLS functions are remembered, so that each is read once.
 _MAX_REMEMBERED_FILES = 20_000
@@ -59,6 +61,8 @@ class _Library:
     users: set[int] = field(default_factory=set)
     """Selected processes that map it."""
     idle_since_ns: int = 0
+    linked_ticks: int = 0
+    """When it got its link, on the clock of ``Process.start_ticks``."""
 
 
 @dataclass(slots=True)
@@ -66,6 +70,11 @@ class _Watched:
     process: Process
     choice: Choice
     files: set[FileId] = field(default_factory=set)
+    """Replaced, never changed: others read it."""
+    unused_library: str = ""
+    """Of an unselected process: a TLS library that it maps."""
+    denied: bool = False
+    """We may not read what it maps."""
     looks: int = 0
     next_look_ns: int = 0
 
@@ -167,8 +176,13 @@ class Targets:
                 missing=library.plan.missing,
                 error=library.error,
             )
-            for library in self._libraries.values()
+            for library in list(self._libraries.values())
         ]
+
+    def coverage(self) -> list[ProcessCoverage]:
+        """Every process that uses TLS.  Asked from other threads: reads and changes nothing."""
+        told = (self._covered(watched) for watched in list(self._watched.values()))
+        return [one for one in told if one is not None]
 
     # ---------------------------------------------------------------------------------------------------------- helpers
 
@@ -199,21 +213,21 @@ class Targets:
 
     def _look(self, watched: _Watched, at_ns: int) -> None:
         pid = watched.process.pid
-        if watched.choice is Choice.UNSELECTED:
-            watched.next_look_ns = 0
-            for file in watched.files:
-                self._leave(file, pid)
-            watched.files = set()
-            return
         try:
             mapped = mapped_tls_files(pid)
+            watched.denied = False
         except PermissionError:
             self.unreadable += 1
+            watched.denied = True
             mapped = []
-        now = {one.file for one in mapped}
+        selected = watched.choice is not Choice.UNSELECTED
+        now = {one.file for one in mapped} if selected else set()
         for file in watched.files - now:
             self._leave(file, pid)
-        watched.files = {one.file for one in mapped if self._use(one, pid)}
+        watched.files = {one.file for one in mapped if self._use(one, pid)} if selected else set()
+        # Its files are not read, so a program with TLS of its own is known only where a selected process runs it too.
+        seen = (one.path for one in mapped if not one.is_program or one.file in self._libraries)
+        watched.unused_library = "" if selected else next(seen, "")
         watched.next_look_ns = at_ns + RESCAN_AFTER_NS[watched.looks] if watched.looks < len(RESCAN_AFTER_NS) else 0
         watched.looks += 1
 
@@ -263,8 +277,49 @@ class Targets:
                 library.error = str(error)
                 continue
             library.error = ""
+            library.linked_ticks = _ticks_since_boot()
             return
         self.attach_errors += 1
+
+    def _covered(self, watched: _Watched) -> ProcessCoverage | None:
+        process = watched.process
+        if watched.choice is Choice.UNSELECTED:
+            if not watched.unused_library:
+                return None
+            return ProcessCoverage(
+                process=process,
+                reason=CoverageReason.NOT_SELECTED,
+                library=watched.unused_library,
+                detail="the selection leaves it out: its bytes are dropped in the kernel",
+                remedy="change the keys under selection in the configuration, if it should be watched",
+            )
+        if watched.denied:
+            return ProcessCoverage(
+                process=process,
+                reason=CoverageReason.CANNOT_DECRYPT,
+                detail="what it maps may not be read, so its TLS library is not known",
+                remedy="run podtab as root or with capability SYS_PTRACE; see podtab doctor",
+            )
+        used = [library for file in watched.files if (library := self._libraries.get(file)) is not None]
+        if not used:
+            return None
+        # One library that can't be read is what a person wants to know, also where another one can.
+        library = next((one for one in used if one.link is None), used[0])
+        if library.link is None:
+            return ProcessCoverage(
+                process=process,
+                reason=CoverageReason.CANNOT_DECRYPT,
+                library=library.path,
+                detail=library.error or "no probe is attached",
+                remedy="podtab doctor says what is missing; if nothing is, report the library's build",
+            )
+        return ProcessCoverage(
+            process=process,
+            reason=CoverageReason.READABLE,
+            library=library.path,
+            detail=f"not all functions have a probe: {', '.join(library.plan.missing)}" if library.plan.missing else "",
+            older_than_probe=process.start_ticks < library.linked_ticks,
+        )
 
     def _leave(self, file: FileId, pid: int) -> None:
         library = self._libraries.get(file)
@@ -280,3 +335,7 @@ class Targets:
                 if library.link is not None:
                     library.link.close()
                 del self._libraries[file]
+
+
+def _ticks_since_boot() -> int:
+    return int(time.clock_gettime(time.CLOCK_BOOTTIME) * os.sysconf("SC_CLK_TCK"))

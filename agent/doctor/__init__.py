@@ -7,6 +7,6 @@ judgement is tested with made-up machines.
 
 from agent.doctor.checks import Check, Grade, examine
 from agent.doctor.facts import Facts, collect
-from agent.doctor.report import exit_code, run
+from agent.doctor.report import exit_code, of_running_agent, run
 
-__all__ = ["Check", "Facts", "Grade", "collect", "examine", "exit_code", "run"]
+__all__ = ["Check", "Facts", "Grade", "collect", "examine", "exit_code", "of_running_agent", "run"]

@@ -67,15 +67,19 @@ class Facts:
     """None where no API server is configured."""
 
 
-def collect(config: Config, *, try_things: bool = True) -> Facts:
-    """Look at this machine.  The self-tests take a second or two: they compile and attach."""
+def collect(config: Config, *, try_things: bool = True, tried: tuple[SelfTest, ...] = ()) -> Facts:
+    """
+    Look at this machine.  The self-tests take a second or two: they compile and attach.
+
+    ``tried`` are those that a running agent made when it started; with them, give ``try_things=False``.
+    """
     release, machine = platform.release(), platform.machine()
     capabilities = effective_capabilities(_text("/proc/self/status"))
     mounts = _text("/proc/self/mounts")
     bcc, bcc_error = _bcc()
     processes, readable = _readable_processes()
     bpf_error = _bpf_error(machine)
-    tests = selftests() if try_things and bcc and not bpf_error else ()
+    tests = selftests() if try_things and bcc and not bpf_error else tried
     uretprobe_safe = any(test.name == "uretprobe_seccomp" and test.result is Result.PASSED for test in tests)
     return Facts(
         kernel=release,

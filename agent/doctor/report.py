@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from agent.capture.selftest import SelfTest
 from agent.config import Config
 from agent.doctor.checks import Check, Grade, examine
 from agent.doctor.facts import collect
@@ -28,6 +29,11 @@ def run(config: Config, *, as_json: bool = False, out: TextIO | None = None) -> 
     else:
         show(checks, out)
     return exit_code(checks)
+
+
+def of_running_agent(config: Config, tried: tuple[SelfTest, ...]) -> str:
+    """The JSON, with what the agent tried when it started: a second set of programs would double its memory."""
+    return as_json_text(examine(collect(config, try_things=False, tried=tried)))
 
 
 def exit_code(checks: Iterable[Check]) -> int:

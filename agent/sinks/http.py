@@ -1,7 +1,8 @@
 """
-The agent's own HTTP server: /metrics, /healthz, /readyz.
+The agent's own HTTP server: /metrics, /healthz, /readyz, and the routes that it is given.
 
-Few threads, short time-outs, no request body: whoever connects can't cost much.
+Few threads, short time-outs, no request body: whoever connects can't cost much.  What a browser shows of it may load nothing from
+elsewhere, and nobody else's page may frame or read it.
 """
 
 from __future__ import annotations
@@ -10,8 +11,11 @@ import socket
 import socketserver
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import MappingProxyType
+from urllib.parse import parse_qsl
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
@@ -21,6 +25,34 @@ from agent.model import PodtabError
 # Prometheus, a kubelet's two probes and a person; more at once is not our business.
 _MAX_CONCURRENT = 16
 _TIMEOUT_SECONDS = 10
+_MAX_PARAMETERS = 16
+_TEXT = "text/plain; charset=utf-8"
+# No inline script or style either: a name that a pod chose can't become one.
+_SECURITY_HEADERS = MappingProxyType(
+    {
+        "Content-Security-Policy": "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Referrer-Policy": "no-referrer",
+        "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "DENY",
+    }
+)
+
+Query = Mapping[str, str]
+"""Parameters of a request, each once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a route says."""
+
+    status: int = 200
+    body: bytes
+    content_type: str
+    cache: str = "no-store"
+
+
+Route = Callable[[Query], Answer]
 
 
 class ListenError(PodtabError):
@@ -35,7 +67,8 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        path = self.path.partition("?")[0]
+        path, _, query = self.path.partition("?")
+        route = self.server.routes.get(path)
         if path == "/metrics":
             encode, content_type = choose_encoder(self.headers.get("Accept", ""))
             self._answer(200, encode(self.server.registry), content_type)
@@ -43,34 +76,65 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer_health(self.server.healthy)
         elif path == "/readyz":
             self._answer_health(self.server.ready)
+        elif route is not None:
+            self._answer_route(route, query)
         else:
-            self._answer(404, b"podtab: /metrics, /healthz, /readyz\n", "text/plain; charset=utf-8")
+            self._answer(404, self.server.not_found, _TEXT)
+
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
+    def _answer_route(self, route: Route, query: str) -> None:
+        try:
+            pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=_MAX_PARAMETERS)
+        except ValueError:
+            self._answer(400, f"at most {_MAX_PARAMETERS} parameters\n".encode(), _TEXT)
+            return
+        if len(dict(pairs)) < len(pairs):
+            self._answer(400, b"each parameter once\n", _TEXT)
+            return
+        answer = route(dict(pairs))
+        self._answer(answer.status, answer.body, answer.content_type, answer.cache)
 
     def _answer_health(self, why_not: Callable[[], str]) -> None:
         reason = why_not()
-        self._answer(503 if reason else 200, f"{reason or 'ok'}\n".encode(), "text/plain; charset=utf-8")
+        self._answer(503 if reason else 200, f"{reason or 'ok'}\n".encode(), _TEXT)
 
-    def _answer(self, status: int, body: bytes, content_type: str) -> None:
+    def _answer(self, status: int, body: bytes, content_type: str, cache: str = "no-store") -> None:
         self.send_response(status)
         self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))
+        self.send_header("Cache-Control", cache)
+        for name, value in _SECURITY_HEADERS.items():
+            self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(body)
+        if self.command != "HEAD":
+            self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
         """Scrapes are not news."""
 
 
 class HttpServer(ThreadingHTTPServer):
-    """``healthy`` and ``ready`` say why not, or ""."""
+    """``healthy`` and ``ready`` say why not, or "".  Other paths are told what there is, and ``hint``."""
 
     daemon_threads = True
     allow_reuse_address = True
 
     def __init__(
-        self, host: str, port: int, registry: CollectorRegistry, *, healthy: Callable[[], str], ready: Callable[[], str]
+        self,
+        host: str,
+        port: int,
+        registry: CollectorRegistry,
+        *,
+        healthy: Callable[[], str],
+        ready: Callable[[], str],
+        routes: Mapping[str, Route] = MappingProxyType({}),
+        hint: str = "",
     ) -> None:
         self.registry = registry
+        self.routes = routes
+        self.not_found = f"podtab: {', '.join(filter(None, ('/metrics, /healthz, /readyz', hint)))}\n".encode()
         self.healthy = healthy
         self.ready = ready
         self._room = threading.BoundedSemaphore(_MAX_CONCURRENT)

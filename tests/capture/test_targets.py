@@ -14,7 +14,7 @@ from agent.capture.plan import Plan, Probe, Role, Site
 from agent.capture.processes import FileId, Mapped
 from agent.capture.selection import Choice
 from agent.capture.targets import IDLE_NS, RESCAN_AFTER_NS, Targets
-from agent.model import Process
+from agent.model import CoverageReason, Process
 
 POD = "/kubepods/burstable/pod11111111-2222-3333-4444-555555555555/" + "a" * 64
 SITE = Site(
@@ -231,3 +231,55 @@ def test_close_detaches_everything(monkeypatch: pytest.MonkeyPatch) -> None:
         targets.started(pid, 0)
     targets.close()
     assert machine.kernel.open_paths == []
+
+
+def test_coverage_says_of_each_process_how_far_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Probed, failed with its reason, not selected; who has no TLS library is not spoken of."""
+    machine = Machine(
+        files={1: [LIBSSL], 2: [LIBSSL], 3: ["/usr/bin/bash"], 4: ["/usr/bin/bash"]},
+        choices={2: Choice.UNSELECTED, 4: Choice.UNSELECTED},
+        without_tls={"/usr/bin/bash"},
+    )
+    targets = machine.targets(monkeypatch)
+    for pid in machine.files:
+        targets.started(pid, 0)
+    told = {one.process.pid: one for one in targets.coverage()}
+    assert {pid: one.reason for pid, one in told.items()} == {
+        1: CoverageReason.READABLE,
+        2: CoverageReason.NOT_SELECTED,
+    }
+    assert told[1].library == told[2].library == LIBSSL
+    machine.kernel.broken = True
+    machine.files[5] = [NODE]
+    targets.started(5, 0)
+    (failed,) = [one for one in targets.coverage() if one.process.pid == 5]
+    assert failed.reason is CoverageReason.CANNOT_DECRYPT
+    assert "CAP_BPF" in failed.detail
+    assert failed.remedy
+
+
+def test_a_process_that_was_there_before_its_probe_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the clock that counts from boot; the fake processes started with it."""
+    machine = Machine(files={1: [LIBSSL]})
+    targets = machine.targets(monkeypatch)
+    targets.started(1, 0)
+    assert targets.coverage()[0].older_than_probe
+    monkeypatch.setattr(module, "_ticks_since_boot", lambda: 1)
+    machine.files[2] = [NODE]
+    targets.started(2, 0)
+    assert not targets.coverage()[1].older_than_probe
+
+
+def test_what_may_not_be_read_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not known is not absent."""
+    machine = Machine(files={1: [LIBSSL]})
+    targets = machine.targets(monkeypatch)
+
+    def denied(pid: int) -> list[Mapped]:
+        raise PermissionError
+
+    monkeypatch.setattr(module, "mapped_tls_files", denied)
+    targets.started(1, 0)
+    (one,) = targets.coverage()
+    assert (one.reason, one.library) == (CoverageReason.CANNOT_DECRYPT, "")
+    assert "SYS_PTRACE" in one.remedy

@@ -10,7 +10,7 @@ import pytest
 from prometheus_client import CollectorRegistry, Gauge
 
 from agent.sinks import http as sinks_http
-from agent.sinks.http import HttpServer, ListenError
+from agent.sinks.http import Answer, HttpServer, ListenError, Query
 
 
 class Answers:
@@ -112,3 +112,65 @@ def test_all_addresses_means_both_families() -> None:
     finally:
         server.shutdown()
         server.server_close()
+
+
+@pytest.fixture
+def routed() -> Iterator[int]:
+    def echo(query: Query) -> Answer:
+        return Answer(body=repr(dict(query)).encode(), content_type="text/x-echo")
+
+    server = HttpServer(
+        "127.0.0.1", 0, CollectorRegistry(), healthy=str, ready=str, routes={"/echo": echo}, hint="/echo"
+    )
+    server.start()
+    yield server.server_port
+    server.shutdown()
+    server.server_close()
+
+
+def test_routes_get_their_parameters(routed: int) -> None:
+    """Decoded, each once, and not many; other paths are told of them."""
+    assert get(routed, "/echo?a=1&b=%3C%20&c=") == (200, "text/x-echo", "{'a': '1', 'b': '< ', 'c': ''}")
+    assert get(routed, "/echo?a=1&a=2")[::2] == (400, "each parameter once\n")
+    assert get(routed, "/echo?" + "&".join(f"a{number}=1" for number in range(17)))[0] == 400
+    assert get(routed, "/ech")[::2] == (404, "podtab: /metrics, /healthz, /readyz, /echo\n")
+
+
+@pytest.mark.parametrize("path", ["/echo", "/healthz", "/nothing"])
+def test_head_is_get_without_the_body(routed: int, path: str) -> None:
+    """The same status and length."""
+    answers = []
+    for method in ("GET", "HEAD"):
+        connection = http.client.HTTPConnection("127.0.0.1", routed, timeout=5)
+        connection.request(method, path)
+        answer = connection.getresponse()
+        answers.append((answer.status, answer.headers["Content-Type"], bool(answer.read())))
+        connection.close()
+    assert answers[0][:2] == answers[1][:2]
+    assert (answers[0][2], answers[1][2]) == (True, False)
+
+
+@pytest.mark.parametrize("path", ["/echo", "/metrics", "/nothing"])
+def test_a_browser_is_told_what_it_may_not_do(routed: int, path: str) -> None:
+    """Nothing from elsewhere, no frame, no guess at types, no reading by other origins."""
+    connection = http.client.HTTPConnection("127.0.0.1", routed, timeout=5)
+    connection.request("GET", path, headers={"Origin": "http://elsewhere.example"})
+    headers = connection.getresponse().headers
+    connection.close()
+    policy = headers["Content-Security-Policy"]
+    assert "default-src 'self'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe" not in policy
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["X-Frame-Options"] == "DENY"
+    assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
+    assert not [name for name in headers if name.lower().startswith("access-control")]
+
+
+def test_other_methods_change_nothing(routed: int) -> None:
+    """There is nothing to write."""
+    for method in ("POST", "PUT", "DELETE", "OPTIONS"):
+        connection = http.client.HTTPConnection("127.0.0.1", routed, timeout=5)
+        connection.request(method, "/echo")
+        assert connection.getresponse().status == 501
+        connection.close()
