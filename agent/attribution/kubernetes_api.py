@@ -1,256 +1,238 @@
 """
-This node's pods, from the API server: one list and one watch with a field selector, owners and namespaces on demand.
+This node's pods, from the API server: one list, then one watch with a field selector.
 
-Runs in a thread of its own and publishes immutable snapshots.  When the server is away the last snapshot stays in use, and
-``status`` says so; it recovers by itself.  Rights needed: get, list and watch on pods; get on namespaces, replicasets, jobs.
+Runs in a thread of its own and publishes immutable snapshots at once: owners and namespaces are fetched by other threads, and only
+for pods that make calls (``owners``).  When the server is away the last snapshot stays in use, ``health`` says so, and it recovers
+by itself.  Rights needed: get, list and watch on pods; get on namespaces, replicasets, jobs.
 """
 
 from __future__ import annotations
 
-import http.client
-import random
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import Any, cast
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
 
-import orjson
-import urllib3
-from kubernetes import client, config
-from kubernetes.client.exceptions import ApiException
+from kubernetes import client
 
-from agent.attribution.pods import Json, Owner, Placed, Pod, controller_of, guessed_owner, pod_from_json
-from agent.attribution.settings import AttributionError
+from agent.attribution.api_health import ApiHealth, Resource
+from agent.attribution.backoff import Backoff, spread
+from agent.attribution.owners import Objects, namespace_key, owner_key
+from agent.attribution.pods import Json, Placed, Pod, guessed_owner, pod_from_json
+from agent.attribution.transport import ApiError, Query, Reason, Transport, error_of_status
 from agent.logs import Log
 
 _LOG = Log("kubernetes")
-_CONNECT_SECONDS, _READ_SECONDS = 5, 30
-# The server ends a watch after this; a little random, so that agents don't come back all at once.
-_WATCH_SECONDS = 300
+_PODS = "/api/v1/pods"
+_LIST_SECONDS = 30.0
+_PAGE = 500
+# From the server's memory, where pods are indexed by node, as kubelet does it.  A list of the newest state would make older servers
+# read all pods of the cluster from etcd, once for every node.
+_FROM: Query = {"resourceVersion": "0"}
+# The server ends a watch after this time, never all at once.
+_WATCH_SECONDS = (300.0, 600.0)
+# Bookmarks come about every minute.  Silence for longer means a connection that is dead without saying so.
+_SILENT_SECONDS = 90.0
 _FIRST_RETRY_SECONDS, _LAST_RETRY_SECONDS = 1.0, 60.0
-# Labels of namespaces and owners change rarely.
-_KEPT_SECONDS = 300.0
-_MAX_KEPT = 10_000
-_OWNER_PATHS = {
-    "ReplicaSet": "/apis/apps/v1/namespaces/{namespace}/replicasets/{name}",
-    "Job": "/apis/batch/v1/namespaces/{namespace}/jobs/{name}",
-}
-_FAILURES = (ApiException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, orjson.JSONDecodeError)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Status:
-    """What the watch is worth right now."""
-
-    reachable: bool = False
-    error: str = ""
-    """Class and HTTP status of the last failure; never a body."""
-    relists: int = 0
-    watch_errors: int = 0
-    pods: int = 0
-
-
-class _ExpiredError(Exception):
-    """410 Gone: the version we watched from is forgotten; list anew."""
-
-
-def connect(*, kubeconfig: str = "", context: str = "") -> client.ApiClient:
-    """A client by a kubeconfig file, or by the pod's own service account.  Raises AttributionError."""
-    try:
-        configuration = client.Configuration()
-        if kubeconfig:
-            config.load_kube_config(  # type: ignore[no-untyped-call]
-                config_file=kubeconfig, context=context or None, client_configuration=configuration
-            )
-        else:
-            config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
-    except (config.ConfigException, OSError, KeyError, TypeError, ValueError) as error:
-        where = kubeconfig or "the pod's service account"
-        raise AttributionError(
-            f"{where}: no usable access to an API server ({type(error).__name__}); "
-            "name a kubeconfig, a PodList file (--pod-list), or set attribution.source to host"
-        ) from None
-    configuration.retries = False
-    return client.ApiClient(configuration)
+# All agents are told 410 together, when a server has restarted.  Below hold_seconds, so that calls of pods that start meanwhile are named.
+_RELIST_SECONDS = 5.0
+# What went well for so long is well: waiting times begin anew.
+_STABLE_SECONDS = 30.0
+# A watch that ends sooner is a fault, even if it ends politely.
+_SHORT_SECONDS = 1.0
+_GONE_SECONDS, _MAX_GONE = 120.0, 1_024
 
 
 class PodWatch:
-    """``pods()`` is the current snapshot by uid; ``start`` begins to fill it."""
+    """``start`` begins to fill it.  ``connector`` makes a client with the credentials of today: see ``transport.connect``."""
 
-    def __init__(self, api: client.ApiClient, node: str) -> None:
-        self._api = api
+    def __init__(
+        self,
+        connector: Callable[[], client.ApiClient],
+        node: str,
+        *,
+        patience_seconds: float = 10.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._transport = Transport(connector)
         self._node = node
-        self._pods: dict[str, Placed] = {}
-        self._kept: dict[str, tuple[float, Json | None]] = {}
+        self._clock = clock
+        self.health = ApiHealth(clock)
+        self.objects = Objects(self._transport, self.health, patience_seconds=patience_seconds, clock=clock)
+        self._pods: dict[str, Pod] = {}
+        self._gone: OrderedDict[str, tuple[float, Pod]] = OrderedDict()
+        """Not long gone: calls of a pod's last moment are read after its end."""
+        self._version = ""
+        """Where to watch from; "" means that a list is due."""
+        self._page = _PAGE
+        self._retry = Backoff(_FIRST_RETRY_SECONDS, _LAST_RETRY_SECONDS)
+        self._relist = Backoff(_RELIST_SECONDS, _LAST_RETRY_SECONDS)
         self._stop = threading.Event()
-        self.status = Status()
+        self._thread = threading.Thread(target=self._run, name="pods", daemon=True)
         self.synced = threading.Event()
         """The first list is in."""
+        self.relists = 0
 
-    def pods(self) -> Mapping[str, Placed]:
+    def pods(self) -> Mapping[str, Pod]:
         """By the uid that the pod's cgroup carries.  Never changed in place."""
         return self._pods
 
+    def find(self, uid: str) -> Pod | None:
+        """Of this node, or not long gone."""
+        pod = self._pods.get(uid)
+        if pod is None and uid in self._gone:
+            gone = self._gone.get(uid)
+            pod = gone[1] if gone is not None else None
+        return pod
+
+    def place(self, pod: Pod) -> Placed:
+        """What is known of its owner and namespace; what is missing is asked for, in another thread."""
+        namespace = self.objects.ask(namespace_key(pod))
+        labels = namespace.found.labels if namespace.found else {}
+        pending, doubt = namespace.pending, f"namespace_{namespace.missing}" if namespace.missing else ""
+        owner, key = guessed_owner(pod), owner_key(pod)
+        if key is not None and pod.controller is not None:
+            answer = self.objects.ask(key)
+            pending |= answer.pending
+            if answer.found:
+                owner = answer.found.controller or pod.controller
+            else:
+                doubt = f"owner_{answer.missing}"
+        return Placed(pod=pod, owner=owner, namespace_labels=labels, pending=pending, doubt=doubt)
+
     def start(self) -> None:
-        threading.Thread(target=self._run, name="pods", daemon=True).start()
+        self._thread.start()
+        self.objects.start()
 
     def stop(self) -> None:
         self._stop.set()
+        self.objects.stop()
+        self._transport.close()
+        if self._thread.is_alive():
+            self._thread.join(timeout=2)
+
+    # ---------------------------------------------------------------------------------------------------------- the loop
 
     def _run(self) -> None:
-        wait = _FIRST_RETRY_SECONDS
-        version = ""
         while not self._stop.is_set():
+            began = self._clock()
+            failure = None
             try:
-                if not version:
-                    version = self._list()
-                    wait = _FIRST_RETRY_SECONDS
-                version = self._watch(version)
-                wait = _FIRST_RETRY_SECONDS
-            except _ExpiredError:
-                version = ""
-                self._stop.wait(random.uniform(0, 1))  # noqa: S311 - jitter, not a secret
-            except _FAILURES as error:
-                # Denied, gone or broken: the next list tells whether the watched version still holds.
-                version = ""
-                self._failed(error)
-                self._stop.wait(wait * random.uniform(0.5, 1))  # noqa: S311
-                wait = min(wait * 2, _LAST_RETRY_SECONDS)
+                if not self._version:
+                    self._list()
+                self._watch()
+            except ApiError as error:
+                failure = error
+            if not self._stop.is_set():
+                self._stop.wait(self._pause_seconds(failure, self._clock() - began))
+
+    def _pause_seconds(self, failure: ApiError | None, lasted_seconds: float) -> float:
+        """Before the next try.  The watched version is kept over faults: where the server still knows it, nobody lists anew."""
+        if lasted_seconds >= _STABLE_SECONDS:
+            self._retry.reset()
+            self._relist.reset()
+        if failure is None:
+            return self._retry.wait_seconds() if lasted_seconds < _SHORT_SECONDS else 0.0
+        if failure.reason is Reason.EXPIRED:
+            self._version = ""
+            return self._relist.wait_seconds()
+        return self._retry.wait_seconds(failure.retry_after_seconds)
 
     # ---------------------------------------------------------------------------------------------------- list and watch
 
-    def _list(self) -> str:
-        answer = self._get("/api/v1/pods", self._selector(resourceVersion="0"))
-        items = answer.get("items")
-        fresh = {}
-        for item in items if isinstance(items, list) else []:
-            pod = pod_from_json(item)
-            if pod is not None:
-                fresh[pod.mirror_uid or pod.uid] = self._placed(pod)
-        self._pods = fresh
-        self.status = replace(self.status, reachable=True, error="", relists=self.status.relists + 1, pods=len(fresh))
+    def _list(self) -> None:
+        fresh: dict[str, Pod] = {}
+        query = {**_FROM, "limit": str(self._page)} if self._page else _FROM
+        try:
+            while True:
+                metadata = self._list_page(query, fresh)
+                token = metadata.get("continue")
+                if not (isinstance(token, str) and token) or self._stop.is_set():
+                    break
+                query = {"continue": token, "limit": str(self._page)}
+        except ApiError as error:
+            if error.reason is Reason.EXPIRED:
+                # The token did not live as long as the list: the next one comes in one piece.
+                self._page = 0
+            if not self._stop.is_set():
+                self.health.failed(Resource.POD_LIST, error)
+            raise
+        self._publish(fresh)
+        self._version = _version(metadata)
+        self.relists += 1
+        self.health.worked(Resource.POD_LIST)
         self.synced.set()
         _LOG.info("pods listed", pods=len(fresh))
-        return str(cast(Mapping[str, object], answer.get("metadata") or {}).get("resourceVersion", ""))
 
-    def _watch(self, version: str) -> str:
-        seconds = int(_WATCH_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311
-        query = self._selector(
-            watch="true", resourceVersion=version, allowWatchBookmarks="true", timeoutSeconds=str(seconds)
-        )
-        response = self._request("/api/v1/pods", query, read_seconds=seconds + 10)
-        self.status = replace(self.status, reachable=True, error="")
+    def _list_page(self, query: Query, fresh: dict[str, Pod]) -> Json:
+        self.health.asked(Resource.POD_LIST)
+        answer = self._transport.get(_PODS, {**self._selector, **query}, seconds=_LIST_SECONDS)
+        items, metadata = answer.get("items"), answer.get("metadata")
+        if not isinstance(metadata, dict) or not _version(metadata):
+            # Not a list: better the old snapshot than an empty one.
+            raise ApiError(Reason.BAD_ANSWER)
+        for item in items if isinstance(items, list) else []:
+            pod = pod_from_json(item) if isinstance(item, dict) else None
+            if pod is not None:
+                fresh[pod.cgroup_uid] = pod
+        return metadata
+
+    def _watch(self) -> None:
+        query = {
+            **self._selector,
+            "resourceVersion": self._version,
+            "allowWatchBookmarks": "true",
+            "timeoutSeconds": str(int(spread(*_WATCH_SECONDS))),
+        }
+        is_open = False
         try:
-            for event in _lines(response):
-                if self._stop.is_set():
-                    break
-                version = self._on_event(event) or version
-        finally:
-            response.close()
-        return version
+            self.health.asked(Resource.POD_WATCH)
+            with self._transport.watch(_PODS, query, silent_seconds=_SILENT_SECONDS) as events:
+                is_open = True
+                self.health.worked(Resource.POD_WATCH)
+                for event in events:
+                    self._on_event(event)
+                    self.health.worked(Resource.POD_WATCH)
+                    if self._stop.is_set():
+                        return
+        except ApiError as error:
+            if self._stop.is_set() or (is_open and error.reason is Reason.TIMEOUT):
+                # Silence: the next watch goes on from the same version, and fails if the server is away.
+                return
+            self.health.failed(Resource.POD_WATCH, error)
+            raise
 
-    def _on_event(self, event: Json) -> str:
+    def _on_event(self, event: Json) -> None:
         kind, item = event.get("type"), event.get("object")
         if not isinstance(item, dict):
-            return ""
+            raise ApiError(Reason.BAD_ANSWER)
         if kind == "ERROR":
-            if item.get("code") == 410:
-                raise _ExpiredError
-            raise ApiException(status=item.get("code"))
-        pod = pod_from_json(item)
-        if pod is not None and kind in ("ADDED", "MODIFIED", "DELETED"):
+            code = item.get("code")
+            raise error_of_status(code if isinstance(code, int) else 0)
+        if kind in ("ADDED", "MODIFIED", "DELETED") and (pod := pod_from_json(item)) is not None:
             pods = dict(self._pods)
-            key = pod.mirror_uid or pod.uid
             if kind == "DELETED":
-                pods.pop(key, None)
+                pods.pop(pod.cgroup_uid, None)
             else:
-                pods[key] = self._placed(pod)
-            self._pods = pods
-            self.status = replace(self.status, pods=len(pods))
-        return str(item.get("metadata", {}).get("resourceVersion", ""))
+                pods[pod.cgroup_uid] = pod
+            self._publish(pods)
+        metadata = item.get("metadata")
+        self._version = _version(metadata if isinstance(metadata, dict) else {}) or self._version
 
-    def _selector(self, **more: str) -> list[tuple[str, str]]:
-        return [("fieldSelector", f"spec.nodeName={self._node}"), *more.items()]
+    def _publish(self, pods: dict[str, Pod]) -> None:
+        now = self._clock()
+        for uid, pod in self._pods.items():
+            if uid not in pods:
+                self._gone[uid] = (now, pod)
+        while self._gone and (len(self._gone) > _MAX_GONE or now - next(iter(self._gone.values()))[0] > _GONE_SECONDS):
+            self._gone.popitem(last=False)
+        self._pods = pods
 
-    # ------------------------------------------------------------------------------------------------ owners, namespaces
-
-    def _placed(self, pod: Pod) -> Placed:
-        namespace = self._kept_object(f"/api/v1/namespaces/{pod.namespace}")
-        metadata = cast(Mapping[str, Any], namespace.get("metadata") or {}) if namespace else {}
-        labels = {**(metadata.get("labels") or {}), **(metadata.get("annotations") or {})}
-        return Placed(pod=pod, owner=self._owner(pod), namespace_labels=labels)
-
-    def _owner(self, pod: Pod) -> Owner:
-        controller = pod.controller
-        path = _OWNER_PATHS.get(controller.kind) if controller else None
-        if controller is None or path is None:
-            return guessed_owner(pod)
-        found = self._kept_object(path.format(namespace=pod.namespace, name=controller.name))
-        if found is None:
-            return guessed_owner(pod)
-        return controller_of(cast(Json, found.get("metadata") or {})) or controller
-
-    def _kept_object(self, path: str) -> Json | None:
-        """An object, from memory for some minutes; None where it can't be had, also remembered."""
-        now = time.monotonic()
-        kept = self._kept.get(path)
-        if kept is not None and now - kept[0] < _KEPT_SECONDS:
-            return kept[1]
-        try:
-            found: Json | None = self._get(path, [])
-        except _FAILURES as error:
-            self._failed(error, reachable=self.status.reachable)
-            found = kept[1] if kept is not None else None
-            if getattr(error, "status", None) not in (403, 404):
-                return found  # a passing fault: asked again the next time
-        if len(self._kept) >= _MAX_KEPT:
-            self._kept.clear()
-        self._kept[path] = (now, found)
-        return found
-
-    # --------------------------------------------------------------------------------------------------------- transport
-
-    def _get(self, path: str, query: list[tuple[str, str]]) -> Json:
-        response = self._request(path, query, read_seconds=_READ_SECONDS)
-        try:
-            return cast(Json, orjson.loads(response.data))
-        finally:
-            response.close()
-
-    def _request(self, path: str, query: list[tuple[str, str]], *, read_seconds: int) -> urllib3.HTTPResponse:
-        method, url, headers, body, post_params = self._api.param_serialize(
-            "GET",
-            path,
-            query_params=query,
-            auth_settings=["BearerToken"],
-            header_params={"Accept": "application/json"},
-        )
-        answer = self._api.call_api(
-            method, url, headers, body, post_params, _request_timeout=(_CONNECT_SECONDS, read_seconds)
-        )
-        response = cast(urllib3.HTTPResponse, answer.response)
-        if not 200 <= response.status < 300:
-            response.close()
-            if response.status == 410:
-                raise _ExpiredError
-            raise ApiException(status=response.status)
-        return response
-
-    def _failed(self, error: Exception, *, reachable: bool = False) -> None:
-        status = getattr(error, "status", None)
-        said = f"{type(error).__name__} {status}" if status else type(error).__name__
-        if said != self.status.error:
-            _LOG.warning("API server", error=said, consequence="pods are named from what is known so far")
-        self.status = replace(self.status, reachable=reachable, error=said, watch_errors=self.status.watch_errors + 1)
+    @property
+    def _selector(self) -> Query:
+        return {"fieldSelector": f"spec.nodeName={self._node}"}
 
 
-def _lines(response: urllib3.HTTPResponse) -> Iterator[Json]:
-    """The events of a watch: one JSON object a line."""
-    buffer = b""
-    for chunk in response.stream(65536, decode_content=True):
-        buffer += chunk
-        *lines, buffer = buffer.split(b"\n")
-        for line in lines:
-            if line.strip():
-                yield cast(Json, orjson.loads(line))
+def _version(metadata: Mapping[str, object]) -> str:
+    version = metadata.get("resourceVersion")
+    return version if isinstance(version, str) else ""

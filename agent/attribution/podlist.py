@@ -6,14 +6,14 @@ from pathlib import Path
 
 import orjson
 
-from agent.attribution.pods import Placed, guessed_owner, pod_from_json
+from agent.attribution.pods import Placed, Pod, guessed_owner, needs_owner, pod_from_json
 from agent.attribution.settings import AttributionError
 
 # 10,000 pods with all their status are 100 MB.
 _MAX_BYTES = 512 * 1024 * 1024
 
 
-def read_pod_list(path: Path) -> dict[str, Placed]:
+def read_pod_list(path: Path) -> dict[str, Pod]:
     """Pods by uid, as their cgroups carry it.  Raises AttributionError."""
     try:
         if path.stat().st_size > _MAX_BYTES:
@@ -26,12 +26,8 @@ def read_pod_list(path: Path) -> dict[str, Placed]:
     items = data.get("items") if isinstance(data, dict) else None
     if not isinstance(items, list):
         raise AttributionError(f"{path}: is not a list of pods; make it with: kubectl get pods -A -o json > {path}")
-    pods: dict[str, Placed] = {}
-    for item in items:
-        pod = pod_from_json(item) if isinstance(item, dict) else None
-        if pod is not None:
-            pods[pod.mirror_uid or pod.uid] = Placed(pod=pod, owner=guessed_owner(pod))
-    return pods
+    found = (pod_from_json(item) for item in items if isinstance(item, dict))
+    return {pod.cgroup_uid: pod for pod in found if pod is not None}
 
 
 class PodListFile:
@@ -44,9 +40,16 @@ class PodListFile:
         self.error = ""
         """Why the file's newest version is not in use; "" when it is."""
 
-    def pods(self) -> dict[str, Placed]:
+    def pods(self) -> dict[str, Pod]:
         """By uid."""
         return self._pods
+
+    def find(self, uid: str) -> Pod | None:
+        return self._pods.get(uid)
+
+    def place(self, pod: Pod) -> Placed:
+        """Owners of owners, and namespaces, are not in the file."""
+        return Placed(pod=pod, owner=guessed_owner(pod), doubt="no_api_server" if needs_owner(pod) else "")
 
     def refresh(self) -> None:
         """Read the file again if it changed."""

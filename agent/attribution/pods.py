@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from agent.attribution.settings import AttributionSettings
 from agent.model import Workload
 
 Json = Mapping[str, object]
+
+# No team's name is this long; the annotation that holds the last applied manifest is, for every pod.
+_MAX_VALUE_CHARS = 512
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +25,8 @@ class Owner:
 
     kind: str
     name: str
+    uid: str = field(default="", compare=False)
+    """As the owner reference has it: another object of the same name is another owner."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +43,10 @@ class Pod:
     mirror_uid: str = ""
     """Of a static pod: the uid that its cgroup carries."""
 
+    @property
+    def cgroup_uid(self) -> str:
+        return self.mirror_uid or self.uid
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placed:
@@ -45,6 +55,13 @@ class Placed:
     pod: Pod
     owner: Owner
     namespace_labels: Mapping[str, str] = field(default_factory=dict)
+    pending: bool = False
+    """What was asked for may still come: worth a short wait."""
+    doubt: str = ""
+    """
+    Why the names are not certain; "" when they are.  A closed set: ``owner_late owner_denied owner_gone`` (derived from names),
+    ``namespace_late namespace_denied namespace_gone`` (its labels are missing), ``no_api_server`` (a PodList file).
+    """
 
     def workload(self, container_id: str, settings: AttributionSettings) -> Workload:
         pod = self.pod
@@ -66,6 +83,19 @@ class Placed:
     def _first(self, names: Iterable[str]) -> str:
         sources = (self.pod.labels, self.pod.annotations, self.namespace_labels)
         return next((value for source in sources for name in names if (value := source.get(name))), "")
+
+
+class PodSource(Protocol):
+    """Where pods come from.  For several threads; nothing here waits."""
+
+    def pods(self) -> Mapping[str, Pod]:
+        """This node's pods by the uid that their cgroups carry.  Never changed in place."""
+
+    def find(self, uid: str) -> Pod | None:
+        """One of them, or one that has not been gone for long."""
+
+    def place(self, pod: Pod) -> Placed:
+        """Its owner and namespace as far as they are known; what is not known is asked for."""
 
 
 def pod_from_json(item: Json) -> Pod | None:
@@ -93,8 +123,20 @@ def controller_of(metadata: Json) -> Owner | None:
     if not isinstance(references, list) or not references:
         return None
     reference = next((one for one in references if _mapping(one).get("controller") is True), references[0])
-    kind, name = _mapping(reference).get("kind"), _mapping(reference).get("name")
-    return Owner(kind=kind, name=name) if isinstance(kind, str) and isinstance(name, str) else None
+    kind, name, uid = (_mapping(reference).get(key) for key in ("kind", "name", "uid"))
+    if not (isinstance(kind, str) and isinstance(name, str)):
+        return None
+    return Owner(kind=kind, name=name, uid=uid if isinstance(uid, str) else "")
+
+
+def labels_of(metadata: Json) -> dict[str, str]:
+    """Labels and annotations in one; of the same name the annotation wins."""
+    return {**_strings(metadata.get("labels")), **_strings(metadata.get("annotations"))}
+
+
+def needs_owner(pod: Pod) -> bool:
+    """Whether the pod's controller may have a controller of its own, which only the controller's object tells."""
+    return pod.controller is not None and pod.controller.kind in ("ReplicaSet", "Job")
 
 
 def guessed_owner(pod: Pod) -> Owner:
@@ -136,4 +178,6 @@ def _mapping(value: object) -> Json:
 
 
 def _strings(value: object) -> dict[str, str]:
-    return {key: text for key, text in _mapping(value).items() if isinstance(text, str)}
+    return {
+        key: text for key, text in _mapping(value).items() if isinstance(text, str) and len(text) <= _MAX_VALUE_CHARS
+    }

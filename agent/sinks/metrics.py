@@ -145,18 +145,36 @@ LINK_KIND = Metric(
     name="podtab_capture_link_info", kind="gauge", labels=("kind",), help="How probes are attached; always 1."
 )
 PROCESSES = Metric(name="podtab_capture_processes", kind="gauge", help="Processes known to capture.")
-COVERAGE = Metric(
-    name="podtab_workload_coverage",
-    kind="gauge",
-    labels=(*WHO, "reason"),
-    help="Processes that use TLS, by how far their calls can be read: readable, cannot_decrypt (no probe on its library), missed_start "
-    "(holds a connection opened before the probe), bytes_lost (within ten minutes), not_selected. Processes without TLS are not counted.",
-)
 CONNECTIONS = Metric(name="podtab_open_connections", kind="gauge", help="Connections that the core holds state of.")
 API_SERVER = Metric(
     name="podtab_api_server_reachable",
     kind="gauge",
     help="1 while the watch of this node's pods works; 0: pods are named from what is cached. Absent without an API server.",
+)
+API_ERRORS = Metric(
+    name="podtab_api_server_errors",
+    kind="counter",
+    labels=("reason",),
+    help="Failed requests to the API server: unreachable, timeout, tls, credentials (ours can't be read), unauthenticated (401), denied (403), "
+    "not_found (an owner that is gone), expired (410, the pods are listed anew), throttled (429), server_error (5xx), bad_answer.",
+)
+API_REQUESTS = Metric(
+    name="podtab_api_server_requests",
+    kind="counter",
+    labels=("resource",),
+    help="Requests to the API server: pod_list, pod_watch, owner, namespace.",
+)
+POD_CACHE_AGE = Metric(
+    name="podtab_api_server_cache_age_seconds",
+    kind="gauge",
+    help="Since the API server last confirmed this node's pods, by a list, an event or a bookmark (one a minute). Absent before the first list.",
+)
+UNCERTAIN_NAMES = Metric(
+    name="podtab_uncertain_names",
+    kind="counter",
+    labels=("reason",),
+    help="Calls counted under a name that is not certain: pod_late (no object of the pod: workload Unknown), owner_late, owner_denied, owner_gone "
+    "(workload derived from names), namespace_late, namespace_denied, namespace_gone (team may be missing), no_api_server (a PodList file).",
 )
 HELD_CALLS = Metric(
     name="podtab_held_calls", kind="gauge", help="Calls that wait for their pod to appear at the API server."
@@ -189,9 +207,12 @@ HEALTH = (
     SITES,
     LINK_KIND,
     PROCESSES,
-    COVERAGE,
     CONNECTIONS,
     API_SERVER,
+    API_ERRORS,
+    API_REQUESTS,
+    POD_CACHE_AGE,
     HELD_CALLS,
+    UNCERTAIN_NAMES,
     BUILD,
 )

@@ -3,22 +3,41 @@
 from __future__ import annotations
 
 from agent.attribution.attributor import Attributor
-from agent.attribution.pods import Placed, guessed_owner, pod_from_json
+from agent.attribution.pods import Placed, Pod, guessed_owner, pod_from_json
 from agent.attribution.settings import AttributionSettings
 from tests.attribution.objects import PATH, SECOND_NS, UID, pod, priced, process
 
 SETTINGS = AttributionSettings(hold_ns=10 * SECOND_NS, grace_ns=100 * SECOND_NS)
 
 
-def placed(**more: object) -> Placed:
+def placed(**more: object) -> Pod:
     made = pod_from_json(pod(**more))  # type: ignore[arg-type]
     assert made is not None
-    return Placed(pod=made, owner=guessed_owner(made))
+    return made
+
+
+class Source:
+    """Pods in a dictionary; ``answer`` is what place says beside the guessed owner."""
+
+    def __init__(self, pods: dict[str, Pod], **answer: object) -> None:
+        self.known = pods
+        self.answer = answer
+        self.asked = 0
+
+    def pods(self) -> dict[str, Pod]:
+        return self.known
+
+    def find(self, uid: str) -> Pod | None:
+        return self.known.get(uid)
+
+    def place(self, pod: Pod) -> Placed:
+        self.asked += 1
+        return Placed(pod=pod, owner=guessed_owner(pod), **self.answer)  # type: ignore[arg-type]
 
 
 def test_a_known_pod_is_named_also_after_its_process_died() -> None:
     """The group was learned while it lived; no file of the dead process is needed."""
-    attributor = Attributor(SETTINGS, lambda: {UID: placed()})
+    attributor = Attributor(SETTINGS, Source({UID: placed()}))
     attributor.learn(process())
     entry = attributor.attribute(priced(), 0)
     assert entry is not None
@@ -32,8 +51,8 @@ def test_a_known_pod_is_named_also_after_its_process_died() -> None:
 
 def test_a_call_before_its_pods_object_is_held_and_then_named() -> None:
     """Not lost, not misnamed."""
-    pods: dict[str, Placed] = {}
-    attributor = Attributor(SETTINGS, lambda: pods)
+    pods: dict[str, Pod] = {}
+    attributor = Attributor(SETTINGS, Source(pods))
     attributor.learn(process())
     assert attributor.attribute(priced(), 0) is None
     assert list(attributor.release(SECOND_NS)) == []
@@ -45,21 +64,21 @@ def test_a_call_before_its_pods_object_is_held_and_then_named() -> None:
 
 def test_a_call_whose_pod_never_comes_is_let_go_as_unknown() -> None:
     """After the bounded time, with the pod's uid, and counted."""
-    attributor = Attributor(SETTINGS, dict)
+    attributor = Attributor(SETTINGS, Source({}))
     attributor.learn(process())
     assert attributor.attribute(priced(), 0) is None
     (entry,) = attributor.release(SETTINGS.hold_ns)
     assert (entry.workload.kind, entry.workload.pod_uid) == ("Unknown", UID)
-    assert attributor.released_unknown == 1
+    assert attributor.doubts["pod_late"] == 1
 
 
 def test_held_calls_are_bounded() -> None:
     """Beyond the bound a call is let go at once, not dropped."""
-    attributor = Attributor(SETTINGS, dict)
+    attributor = Attributor(SETTINGS, Source({}))
     attributor.learn(process())
     held = sum(attributor.attribute(priced(), 0) is None for _ in range(25_000))
     assert held == attributor.held_calls < 25_000
-    assert attributor.released_unknown == 25_000 - held
+    assert attributor.doubts["pod_late"] == 25_000 - held
 
 
 def test_without_a_source_of_pods_nothing_is_held() -> None:
@@ -73,7 +92,7 @@ def test_without_a_source_of_pods_nothing_is_held() -> None:
 
 def test_the_hosts_own_processes_have_names_too() -> None:
     """A unit, else a process, else unknown."""
-    attributor = Attributor(SETTINGS, dict)
+    attributor = Attributor(SETTINGS, Source({}))
     attributor.learn(process("/system.slice/app.service", cgroup_id=1, pid=10))
     attributor.learn(process("/user.slice/session-1.scope", cgroup_id=2, pid=11, name="python3"))
     gone = 2**22 + 5
@@ -88,7 +107,7 @@ def test_the_hosts_own_processes_have_names_too() -> None:
 def test_a_deleted_pod_is_remembered_for_a_while_and_told_once() -> None:
     """Late calls still have its name; then its series may go."""
     pods = {UID: placed()}
-    attributor = Attributor(SETTINGS, lambda: pods)
+    attributor = Attributor(SETTINGS, Source(pods))
     attributor.learn(process())
     attributor.attribute(priced(), 0)
     pods.clear()
@@ -104,7 +123,7 @@ def test_a_pod_that_comes_again_under_its_name_keeps_its_series() -> None:
     """A StatefulSet's."""
     other = "99999999-2222-3333-4444-555555555555"
     pods = {UID: placed(name="db-0", owner=("StatefulSet", "db"))}
-    attributor = Attributor(SETTINGS, lambda: pods)
+    attributor = Attributor(SETTINGS, Source(pods))
     attributor.learn(process())
     attributor.attribute(priced(), 0)
     pods.clear()
@@ -115,10 +134,10 @@ def test_a_pod_that_comes_again_under_its_name_keeps_its_series() -> None:
 
 def test_selection_can_ask_for_a_pods_labels() -> None:
     """Without changing what is remembered."""
-    attributor = Attributor(SETTINGS, lambda: {UID: placed()})
+    attributor = Attributor(SETTINGS, Source({UID: placed()}))
     found = attributor.labels_of(PATH)
     assert found is not None
-    assert found.pod.namespace == "shop"
+    assert found.namespace == "shop"
     assert attributor.labels_of("/system.slice/a.service") is None
 
 
@@ -129,3 +148,41 @@ def test_what_is_remembered_is_bounded() -> None:
         attributor.learn(process(f"/system.slice/{number}.service", cgroup_id=number + 1, pid=number))
     assert len(attributor._names) <= 16_384
     assert len(attributor._paths) <= 16_384
+
+
+def test_a_call_waits_for_its_owner_and_no_longer() -> None:
+    """A pending owner holds the call; what comes in time is used, without doubt."""
+    source = Source({UID: placed()}, pending=True, doubt="owner_late")
+    attributor = Attributor(SETTINGS, source)
+    attributor.learn(process())
+    assert attributor.attribute(priced(), 0) is None
+    assert list(attributor.release(SECOND_NS)) == []
+    source.answer = {}
+    (entry,) = attributor.release(2 * SECOND_NS)
+    assert (entry.workload.kind, entry.workload.name) == ("Deployment", "bot")
+    assert set(attributor.doubts.values()) == {0}
+
+
+def test_an_owner_that_does_not_come_is_derived_and_that_is_counted() -> None:
+    """By the reason, once a call; a refusal is not waited for."""
+    source = Source({UID: placed()}, pending=True, doubt="owner_late")
+    attributor = Attributor(SETTINGS, source)
+    attributor.learn(process())
+    assert attributor.attribute(priced(), 0) is None
+    (entry,) = attributor.release(SETTINGS.hold_ns)
+    assert (entry.workload.kind, entry.workload.name) == ("Deployment", "bot")
+    source.answer = {"doubt": "owner_denied"}
+    assert attributor.attribute(priced(), SETTINGS.hold_ns) is not None
+    assert {doubt: number for doubt, number in attributor.doubts.items() if number} == {
+        "owner_late": 1,
+        "owner_denied": 1,
+    }
+
+
+def test_selection_asks_the_server_for_nothing() -> None:
+    """It looks at every process of the node; owners are for those that speak to models."""
+    source = Source({UID: placed()})
+    attributor = Attributor(SETTINGS, source)
+    attributor.labels_of(PATH)
+    attributor.workload_of(process())
+    assert source.asked == 0

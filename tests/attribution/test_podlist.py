@@ -20,8 +20,12 @@ def write(path: Path, *pods: dict[str, object]) -> Path:
 
 def test_pods_by_uid(tmp_path: Path) -> None:
     """As ``kubectl get pods -A -o json`` writes them; what is no pod is passed over."""
-    pods = read_pod_list(write(tmp_path / "pods.json", pod(), {"kind": "Service"}))
-    assert pods[UID].owner.name == "bot"
+    source = PodListFile(write(tmp_path / "pods.json", pod(), {"kind": "Service"}))
+    assert list(source.pods()) == [UID]
+    found = source.find(UID)
+    assert found is not None
+    placed = source.place(found)
+    assert (placed.owner.name, placed.pending, placed.doubt) == ("bot", False, "no_api_server")
 
 
 @pytest.mark.parametrize(
