@@ -139,7 +139,9 @@ def _evidence() -> Row:
 def _unknown() -> Row:
     known = SCOPE.latest(BUILD)
     model_reason = ("provider", "model", "reason")
-    lost = promql.or_none(SCOPE.grown(LOST_BYTES, by=("namespace", "workload")), SCOPE.grown(CALLS), "workload")
+    lost = promql.or_none(
+        promql.above_zero(SCOPE.grown(LOST_BYTES, by=("namespace", "workload"))), SCOPE.grown(CALLS), "workload"
+    )
     return Row(
         title="What is not in the dollars",
         panels=[

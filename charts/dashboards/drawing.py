@@ -78,7 +78,7 @@ def _lines(panel: Json, answers: Answers, width: int, height: int) -> str:
         + (sum(len(name) * 6.3 + 30 for name, _ in series) > width)
         + (sum(len(name) * 6.3 + 30 for name, _ in series) > 2 * width)
     )
-    left, bottom, plot_h = 62, 20, height - 24 - 19 * rows
+    left, bottom, plot_h = 62, 28, height - 24 - 19 * rows
     plot_w = width - left - 8
     times = sorted({at for _, one in series for at, _ in one.points})
     start, end = times[0], max(times[-1], times[0] + 1)
@@ -198,8 +198,9 @@ def _table(panel: Json, answers: Answers, _width: int, height: int) -> str:
     """The transformations that our tables use: merge by labels, then order and names of columns."""
     (organize,) = [one["options"] for one in panel["transformations"] if one["id"] == "organize"]
     names: dict[str, str] = organize["renameByName"]
-    labels = [name for name in names if not name.startswith("Value")]
-    values = [name for name in names if name.startswith("Value")]
+    ordered_names = sorted(names, key=lambda name: int(organize["indexByName"][name]))
+    labels = [name for name in ordered_names if not name.startswith("Value")]
+    values = [name for name in ordered_names if name.startswith("Value")]
     cells: dict[tuple[str, ...], dict[str, float]] = {}
     for field, (_, found) in zip(values, answers, strict=True):
         for one in found:

@@ -193,7 +193,7 @@ def _tables() -> Row:
                     "One that was not there before cost nothing then; so does everything if podtab is younger than two ranges.",
                     empty="No cost changed between the time range before and this one",
                 ),
-                Size(w=8, h=10),
+                Size(w=8, h=8),
                 {"namespace": "Namespace", "workload": "Workload"},
                 [Column(name="Change", expr=_movers(), unit=DOLLARS, style="sign")],
                 sort="Change",
@@ -209,7 +209,7 @@ def _tables() -> Row:
                     about=f"In this time range. Cost per call is of calls that have a price. {BILLED}",
                     empty="No calls in this time range",
                 ),
-                Size(w=16, h=10),
+                Size(w=16, h=8),
                 {"namespace": "Namespace", "workload": "Workload", "team": "Team"},
                 [
                     Column(name="Cost", expr=SCOPE.grown(COST, by=by), unit=DOLLARS, empty="no price", style="bar"),

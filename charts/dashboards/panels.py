@@ -61,11 +61,12 @@ class Column:
     empty: str = "–"
     """In cells without a value."""
     style: str = ""
-    """``bar``: a bar in the cell; ``sign``: red above 0, green below; ``bad``: orange above 0."""
+    """``bar``: a bar in the cell; ``sign``: red above 0, green below; ``bad``: orange above 0, or above 1 %."""
 
 
 Steps = Sequence[tuple[float | None, str]]
 NEUTRAL: Steps = ((None, "blue"),)
+BAD_SHARE: Steps = ((None, "green"), (0.01, "orange"))
 BAD_ABOVE_ZERO: Steps = ((None, "green"), (1e-9, "orange"))
 
 
@@ -299,7 +300,9 @@ def _column(column: Column) -> list[model.DynamicConfigValue]:
             _value("min", 0),
         ]
     elif column.style:
-        steps = {"sign": ((None, "green"), (0, "red")), "bad": BAD_ABOVE_ZERO}[column.style]
+        steps = {"sign": ((None, "green"), (0, "red")), "bad": BAD_SHARE if column.unit == SHARE else BAD_ABOVE_ZERO}[
+            column.style
+        ]
         values += [
             _value("custom.cellOptions", {"type": "color-text"}),
             _value("thresholds", {"mode": "absolute", "steps": [{"value": value, "color": c} for value, c in steps]}),

@@ -1,7 +1,8 @@
 """
 ``python -m charts.dashboards.picture``: a PNG of each dashboard, from its own JSON and what a Prometheus answers to its queries.
 
-It is drawn by us, in Grafana's manner; it is not Grafana.  The shot is headless Chromium's (Debian: chromium).
+It is drawn by us, in Grafana's manner; it is not Grafana.  The shot is headless Chromium's (Debian: chromium), made
+small by pngquant where there is one.
 """
 
 from __future__ import annotations
@@ -120,6 +121,10 @@ def shoot(text: str, height: int, file: Path) -> None:
             f"--window-size={WIDTH},{height}", f"--screenshot={file.resolve()}", source.as_uri(),
         ]  # fmt: skip
         subprocess.run(command, check=True, capture_output=True, timeout=120)
+    pngquant = shutil.which("pngquant")
+    if pngquant is not None:
+        # 128 colours are plenty for flat ones, and a repository keeps every version of a picture for ever.
+        subprocess.run([pngquant, "--force", "--strip", "--output", str(file), "128", str(file)], check=True)
 
 
 def main() -> None:
