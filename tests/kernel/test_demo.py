@@ -60,6 +60,14 @@ def group_of(demo: "subprocess.Popen[str] | subprocess.Popen[bytes]") -> Path:
     return cgroup_root() / f"{PREFIX}{demo.pid}"
 
 
+@pytest.fixture(autouse=True)
+def _children_hear_interrupts() -> Iterator[None]:
+    """A shell starts its background jobs with SIGINT ignored, and children inherit that; a handler of ours they do not."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def test_demo_agrees_with_the_books_on_every_figure() -> None:
     """Calls, every kind of token, cost and names, per pod, through real probes: 100 %."""
     done = subprocess.run([*PODTAB, "demo", "--json", "--calls", "1"], capture_output=True, text=True, check=False)
