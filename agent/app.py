@@ -40,12 +40,13 @@ from agent.dialects import DIALECTS
 from agent.dialects.providers import Providers
 from agent.host.containers import pod_of
 from agent.logs import Log, configure
-from agent.model import Chunk, Judgement, PricedCall, Process, Quarantined, Unsupported, Verdict
+from agent.model import Chunk, Judgement, LedgerEntry, PricedCall, Process, Quarantined, Unsupported, Verdict
 from agent.pipeline.pipeline import Output, Pipeline
 from agent.pricing import Pricer
 from agent.sinks import metrics
 from agent.sinks.http import HttpServer
 from agent.sinks.metrics import Metric
+from agent.sinks.otlp import sink as otlp
 from agent.sinks.prometheus import HealthCollector, PrometheusSink, Samples
 
 if TYPE_CHECKING:
@@ -99,6 +100,7 @@ class Agent:
             max_pods=config.metrics.max_pods,
             max_workloads=config.metrics.max_workloads,
         )
+        self._otlp = otlp.build(config.otlp_asked)
         self._pipeline = Pipeline(
             dialects=DIALECTS,
             provider_of=Providers(config.providers.extra_hosts).provider_of,
@@ -121,7 +123,7 @@ class Agent:
         self._stopping = threading.Event()
         self._scanned = threading.Event()
         self._heard = time.monotonic()
-        self.registry.register(HealthCollector([self._health]))
+        self.registry.register(HealthCollector([self._health, self._otlp.samples]))
         self._http = HttpServer(
             config.listen_host, config.listen_port, self.registry, healthy=self._why_unhealthy, ready=self._why_unready
         )
@@ -194,6 +196,7 @@ class Agent:
             self._watch.synced.wait(timeout=5)
         threading.Thread(target=self._follow_processes, name="targets", daemon=True).start()
         self._http.start()
+        self._otlp.start()
         _LOG.info("started", version=__version__, listen=self.config.listen, links=self._kernel.link_kind)
 
     def loop(self, stop: threading.Event) -> None:
@@ -238,7 +241,7 @@ class Agent:
         if isinstance(output, PricedCall):
             entry = self._attributor.attribute(output, at_ns)
             if entry is not None:
-                self._sink.accept(entry)
+                self._account(entry)
         elif isinstance(output, Verdict):
             self._kernel.judge(output)
             self._sink.accept_verdict(output)
@@ -248,15 +251,20 @@ class Agent:
             self._sink.accept_quarantined(output)
             _LOG.warning("connection given up", reason=output.reason, detail=output.detail, pid=output.conn.pid)
 
+    def _account(self, entry: LedgerEntry) -> None:
+        self._sink.accept(entry)
+        self._otlp.accept(entry)
+
     def _keep_house(self, at_ns: int) -> None:
         if self._pod_list is not None:
             self._pod_list.refresh()
         for output in self._pipeline.tick(at_ns):
             self._dispatch(output, at_ns)
         for entry in self._attributor.release(at_ns):
-            self._sink.accept(entry)
+            self._account(entry)
         for namespace, pod in self._attributor.deleted_pods(at_ns):
             self._sink.forget_pod(namespace, pod)
+            self._otlp.forget_pod(namespace, pod)
 
     def _follow_processes(self) -> None:
         for pid in pids():
@@ -301,6 +309,7 @@ class Agent:
         self._http.shutdown()
         self._http.server_close()
         self._kernel.close()
+        self._otlp.close(otlp.FLUSH_SECONDS)
         _LOG.info("stopped")
 
     # ------------------------------------------------------------------------------------------------------------ health

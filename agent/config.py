@@ -17,6 +17,8 @@ from types import MappingProxyType
 from typing import Annotated
 
 from agent.config_reader import ConfigError, Range, Size, build, insert, parse
+from agent.sinks.otlp.names import Semconv
+from agent.sinks.otlp.settings import Asked
 
 __all__ = ["Attribution", "Capture", "Config", "ConfigError", "Core", "load", "loads"]
 
@@ -146,6 +148,56 @@ class Providers:
     """Host name to provider, e.g. `llm.example.com: openai`, for gateways and self-hosted models."""
 
 
+class OtlpProtocol(enum.StrEnum):
+    HTTP_PROTOBUF = "http/protobuf"
+
+
+class OtlpCompression(enum.StrEnum):
+    GZIP = "gzip"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OtlpSignals:
+    """What is exported."""
+
+    traces: bool = True
+    """One client span a call."""
+    metrics: bool = True
+    """Tokens, durations and cost, cumulative."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Otlp:
+    """Export to an OpenTelemetry collector: docs/opentelemetry.md.  What is left out is asked of the variables OTEL_EXPORTER_OTLP_*."""
+
+    endpoint: str = ""
+    """Base URL of the collector's OTLP/HTTP receiver, e.g. `http://collector.monitoring:4318`.  "" and no variable: nothing is exported."""
+    protocol: OtlpProtocol = OtlpProtocol.HTTP_PROTOBUF
+    """The only one: gRPC would add its library to the image."""
+    signals: OtlpSignals = field(default_factory=OtlpSignals)
+    semconv: Semconv = Semconv.BOTH
+    """Names of `gen_ai` attributes and metrics: today's, those of before, or both."""
+    cost_aliases: tuple[str, ...] = ("gen_ai.usage.cost.amount",)
+    """Further span attributes that hold the cost in dollars, beside `podtab.cost.usd`."""
+    headers_file: str = ""
+    """File of `name: value` lines that are sent along, such as an Authorization header; read again when it changes.  Never logged."""
+    ca_file: str = ""
+    """Certificate authorities (PEM) to check the collector by; "" means the usual public ones."""
+    client_certificate_file: str = ""
+    """PEM, for collectors that ask who calls."""
+    client_key_file: str = ""
+    compression: OtlpCompression = OtlpCompression.GZIP
+    interval_seconds: Annotated[float, Range(low=1, high=3600)] = 60.0
+    """How often metrics are sent."""
+    timeout_seconds: Annotated[float, Range(low=0.1, high=60)] = 10.0
+    """How long one request may take."""
+    retry_seconds: Annotated[float, Range(low=0, high=600)] = 60.0
+    """How long a batch of spans is tried, with growing pauses, at most six times, before it is given up and counted."""
+    queue_size: Annotated[int, Range(low=16, high=1_000_000)] = 8192
+    """Calls that may wait for a slow collector; more are dropped and counted."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Logging:
     """Logs go to standard error and never hold payload."""
@@ -189,8 +241,32 @@ class Config:
     metrics: Metrics = field(default_factory=Metrics)
     providers: Providers = field(default_factory=Providers)
     page: Page = field(default_factory=Page)
+    otlp: Otlp = field(default_factory=Otlp)
     logging: Logging = field(default_factory=Logging)
     record: Recording = field(default_factory=Recording)
+
+    @property
+    def otlp_asked(self) -> Asked:
+        """For the export: its keys, and the bounds that it shares with /metrics."""
+        otlp = self.otlp
+        return Asked(
+            endpoint=otlp.endpoint,
+            traces=otlp.signals.traces,
+            metrics=otlp.signals.metrics,
+            semconv=otlp.semconv,
+            cost_aliases=otlp.cost_aliases,
+            headers_file=otlp.headers_file,
+            ca_file=otlp.ca_file,
+            client_certificate_file=otlp.client_certificate_file,
+            client_key_file=otlp.client_key_file,
+            compression=otlp.compression.value,
+            interval_seconds=otlp.interval_seconds,
+            timeout_seconds=otlp.timeout_seconds,
+            retry_seconds=otlp.retry_seconds,
+            queue_size=otlp.queue_size,
+            max_models=self.metrics.max_models,
+            max_pods=self.metrics.max_pods,
+        )
 
     @property
     def listen_host(self) -> str:

@@ -176,6 +176,33 @@ UNCERTAIN_NAMES = Metric(
     help="Calls counted under a name that is not certain: pod_late (no object of the pod: workload Unknown), owner_late, owner_denied, owner_gone "
     "(workload derived from names), namespace_late, namespace_denied, namespace_gone (team may be missing), no_api_server (a PodList file).",
 )
+OTLP_EXPORTED = Metric(
+    name="podtab_otlp_exported",
+    kind="counter",
+    labels=("signal",),
+    help="Spans (signal traces) and data points (signal metrics) that the OpenTelemetry collector took. Absent without an export.",
+)
+OTLP_DROPPED = Metric(
+    name="podtab_otlp_dropped",
+    kind="counter",
+    labels=("signal", "reason"),
+    help="What was not exported and will not be: queue_full, shutdown, rejected (by the collector), bug, else why the last try failed.",
+)
+OTLP_FAILURES = Metric(
+    name="podtab_otlp_failed_requests",
+    kind="counter",
+    labels=("signal", "reason"),
+    help="Requests to the collector that failed, also those that a later try made good: unreachable, dns, tls, timeout, headers_file, http_STATUS.",
+)
+OTLP_QUEUED = Metric(
+    name="podtab_otlp_queued", kind="gauge", labels=("signal",), help="Calls that wait to be exported."
+)
+OTLP_WORKING = Metric(
+    name="podtab_otlp_working",
+    kind="gauge",
+    labels=("signal",),
+    help="0 from a failed request until the next that succeeds. Readiness does not depend on it.",
+)
 HELD_CALLS = Metric(
     name="podtab_held_calls", kind="gauge", help="Calls that wait for their pod to appear at the API server."
 )
@@ -213,6 +240,11 @@ HEALTH = (
     API_REQUESTS,
     POD_CACHE_AGE,
     HELD_CALLS,
+    OTLP_EXPORTED,
+    OTLP_DROPPED,
+    OTLP_FAILURES,
+    OTLP_QUEUED,
+    OTLP_WORKING,
     UNCERTAIN_NAMES,
     BUILD,
 )
