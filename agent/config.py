@@ -175,7 +175,6 @@ class Otlp:
     """Base URL of the collector's OTLP/HTTP receiver, e.g. `http://collector.monitoring:4318`.  "" and no variable: nothing is exported."""
     protocol: OtlpProtocol = OtlpProtocol.HTTP_PROTOBUF
     """The only one: gRPC would add its library to the image."""
-    signals: OtlpSignals = field(default_factory=OtlpSignals)
     semconv: Semconv = Semconv.BOTH
     """Names of `gen_ai` attributes and metrics: today's, those of before, or both."""
     cost_aliases: tuple[str, ...] = ("gen_ai.usage.cost.amount",)
@@ -187,7 +186,9 @@ class Otlp:
     client_certificate_file: str = ""
     """PEM, for collectors that ask who calls."""
     client_key_file: str = ""
+    """PEM, the key of that certificate, where it is not in the same file."""
     compression: OtlpCompression = OtlpCompression.GZIP
+    """Of requests; gzip makes them about a tenth."""
     interval_seconds: Annotated[float, Range(low=1, high=3600)] = 60.0
     """How often metrics are sent."""
     timeout_seconds: Annotated[float, Range(low=0.1, high=60)] = 10.0
@@ -196,6 +197,7 @@ class Otlp:
     """How long a batch of spans is tried, with growing pauses, at most six times, before it is given up and counted."""
     queue_size: Annotated[int, Range(low=16, high=1_000_000)] = 8192
     """Calls that may wait for a slow collector; more are dropped and counted."""
+    signals: OtlpSignals = field(default_factory=OtlpSignals)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
