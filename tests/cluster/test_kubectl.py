@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 import subprocess
 import sys
+import time
 import urllib.error
+import urllib.parse
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -133,3 +137,45 @@ def test_an_agent_that_is_gone_makes_the_sum_partial(server: ApiServer, agents: 
     assert said.returncode == 3
     assert "2 of 3 nodes (partial)" in said.stdout
     assert "worker-3: plugin/podtab-3: the API server can't reach it" in said.stdout
+
+
+@pytest.mark.skipif(not shutil.which("prometheus"), reason="no Prometheus")
+def test_the_figures_are_prometheus(server: ApiServer, agents: list[Agent], tmp_path: Path) -> None:
+    """A real Prometheus that scrapes the same agents has the same cost per pod."""
+    items = server.call("GET", f"/api/v1/namespaces/{NAMESPACE}/pods")["items"]
+    targets = [f"{own_address()}:{one['spec']['containers'][0]['ports'][0]['containerPort']}" for one in items]
+    scrape = {
+        "job_name": "podtab",
+        "scrape_interval": "1s",
+        "honor_labels": True,
+        "static_configs": [{"targets": targets}],
+    }
+    (tmp_path / "p.yml").write_text(yaml.safe_dump({"scrape_configs": [scrape]}))
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    options = [
+        f"--config.file={tmp_path}/p.yml",
+        f"--storage.tsdb.path={tmp_path}/db",
+        f"--web.listen-address=127.0.0.1:{port}",
+    ]
+    query = urllib.parse.quote("sum by (namespace, pod) (podtab_cost_usd_total)")
+    with subprocess.Popen(["prometheus", *options], stderr=subprocess.DEVNULL) as process:
+        try:
+            found: list[dict[str, object]] = []
+            deadline = time.monotonic() + 40
+            while not found or float(found[0]["value"][1]) < 3 * 0.00023:  # type: ignore[index]
+                assert time.monotonic() < deadline, "Prometheus did not scrape"
+                time.sleep(0.5)
+                try:
+                    with urllib.request.urlopen(
+                        f"http://127.0.0.1:{port}/api/v1/query?query={query}", timeout=5
+                    ) as answer:
+                        found = json.load(answer)["data"]["result"]
+                except OSError:
+                    continue
+        finally:
+            process.kill()
+    theirs = {(one["metric"]["namespace"], one["metric"]["pod"]): float(one["value"][1]) for one in found}  # type: ignore[index]
+    rows = json.loads(podtab(server, "top", "-A", "--json").stdout)["pods"]
+    assert {(row["namespace"], row["pod"]): row["cost_usd"] for row in rows if row["cost_usd"] is not None} == theirs
