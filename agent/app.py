@@ -42,6 +42,7 @@ from agent.host.containers import pod_of
 from agent.logs import Log, configure
 from agent.model import Chunk, Judgement, LedgerEntry, PricedCall, Process, Quarantined, Unsupported, Verdict
 from agent.pipeline.pipeline import Output, Pipeline
+from agent.prices.files import Paths, PriceFiles
 from agent.pricing import Pricer
 from agent.sinks import metrics
 from agent.sinks.http import HttpServer
@@ -86,7 +87,8 @@ class Agent:
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        pricer = Pricer()
+        self._prices = PriceFiles(Paths(overrides=config.prices.overrides, tables=config.prices.tables))
+        self._pricer = pricer = Pricer(self._prices.load())
         self._price_book = pricer.price_book
         self._watch: PodWatch | None = None
         self._pod_list: PodListFile | None = None
@@ -256,6 +258,8 @@ class Agent:
         self._otlp.accept(entry)
 
     def _keep_house(self, at_ns: int) -> None:
+        if self._prices.refresh(self._pricer):
+            self._price_book = self._pricer.price_book
         if self._pod_list is not None:
             self._pod_list.refresh()
         for output in self._pipeline.tick(at_ns):

@@ -14,6 +14,7 @@ import typer
 
 from agent import __version__
 from agent.model import PodtabError
+from agent.prices.commands import prices
 
 app = typer.Typer(
     name="podtab",
@@ -117,6 +118,9 @@ def replay(
     for result in results:
         sys.stdout.buffer.write(to_json(result) + b"\n")
     sys.stdout.buffer.flush()
+
+
+app.add_typer(prices, name="prices")
 
 
 @app.command()

@@ -201,6 +201,16 @@ class Otlp:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Prices:
+    """What calls cost, beyond the lists that came with podtab.  Both files are read again when they change."""
+
+    overrides: str = ""
+    """Path of the customers' file: names of deployments, own prices, contracts, currencies; see docs/pricing.md.  "" means none."""
+    tables: str = ""
+    """Path of newer base tables, put there by `podtab prices update`; "" means those that came with podtab."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Logging:
     """Logs go to standard error and never hold payload."""
 
@@ -244,6 +254,7 @@ class Config:
     providers: Providers = field(default_factory=Providers)
     page: Page = field(default_factory=Page)
     otlp: Otlp = field(default_factory=Otlp)
+    prices: Prices = field(default_factory=Prices)
     logging: Logging = field(default_factory=Logging)
     record: Recording = field(default_factory=Recording)
 
