@@ -21,16 +21,6 @@ from agent.replay import Framing, ReplayError, replay, to_json
 from tests.corpus import EXCHANGES, FOLDER, needs_corpus
 from tests.exchanges import CHAT_ANSWER, CONN, request, response
 
-SCORED = (
-    "openai/chat",
-    "openai/completions",
-    "openai/responses",
-    "openai/embeddings",
-    "anthropic/messages",
-    "gemini/generateContent",
-    "gemini/streamGenerateContent",
-)
-
 
 def no_price(_: Call) -> Unpriced:
     return Unpriced(reason="unknown_model")
@@ -214,10 +204,9 @@ class TestCorpus:
         """Models, all kinds of tokens, status, tool calls: as expected for every exchange that is not marked unsure, however framed."""
         output = tmp_path / "calls.jsonl"
         output.write_bytes(b"".join(to_json(result) + b"\n" for result in replay(EXCHANGES, no_price, framing)))
-        options = [option for api in SCORED for option in ("--api", api)]
         with output.open("rb") as calls:
             scored = subprocess.run(
-                [sys.executable, FOLDER / "score.py", EXCHANGES, *options],
+                [sys.executable, FOLDER / "score.py", EXCHANGES],
                 stdin=calls,
                 capture_output=True,
                 text=True,

@@ -7,20 +7,63 @@ Nothing else changes.
 
 from __future__ import annotations
 
+from agent.dialects.aleph_alpha import AlephAlphaComplete, AlephAlphaEmbed
+from agent.dialects.anthropic_complete import AnthropicComplete
 from agent.dialects.anthropic_messages import AnthropicMessages
 from agent.dialects.base import Dialect
+from agent.dialects.bedrock_converse import BedrockConverse, BedrockConverseStream
+from agent.dialects.bedrock_invoke import BedrockInvoke, BedrockInvokeStream
+from agent.dialects.cohere_billed import CohereEmbed, CohereGenerate, CohereRerank
+from agent.dialects.cohere_chat import CohereChatV1, CohereChatV2
+from agent.dialects.gemini_embed import GeminiBatchEmbed, GeminiEmbed
 from agent.dialects.gemini_generate import GeminiGenerate, GeminiStream
+from agent.dialects.ollama import OllamaChat, OllamaEmbed, OllamaGenerate
 from agent.dialects.openai_chat import OpenAiChat
 from agent.dialects.openai_completions import OpenAiCompletions
 from agent.dialects.openai_embeddings import OpenAiEmbeddings
+from agent.dialects.openai_images import OpenAiImages
 from agent.dialects.openai_responses import OpenAiResponses
+from agent.dialects.openai_runs import OpenAiRuns
+from agent.dialects.replicate import ReplicatePredictions, ReplicateStream
+from agent.dialects.rerank import Rerank
+from agent.dialects.sagemaker import SageMakerInvocations, SageMakerStream
+from agent.dialects.tgi import TgiGenerate, TgiStream
+from agent.dialects.watsonx import WatsonxEmbeddings, WatsonxGeneration
 
 DIALECTS: tuple[type[Dialect], ...] = (
     OpenAiChat,
     OpenAiCompletions,
     OpenAiResponses,
+    WatsonxEmbeddings,
     OpenAiEmbeddings,
+    OpenAiImages,
+    OpenAiRuns,
     AnthropicMessages,
+    AnthropicComplete,
     GeminiGenerate,
     GeminiStream,
+    GeminiEmbed,
+    GeminiBatchEmbed,
+    BedrockConverse,
+    BedrockConverseStream,
+    BedrockInvoke,
+    BedrockInvokeStream,
+    CohereChatV2,
+    CohereChatV1,
+    CohereEmbed,
+    CohereRerank,
+    CohereGenerate,
+    Rerank,
+    OllamaChat,
+    OllamaGenerate,
+    OllamaEmbed,
+    TgiGenerate,
+    TgiStream,
+    WatsonxGeneration,
+    ReplicatePredictions,
+    ReplicateStream,
+    SageMakerInvocations,
+    SageMakerStream,
+    AlephAlphaComplete,
+    AlephAlphaEmbed,
 )

@@ -35,6 +35,7 @@ _SKIPPED = (b'{"type":"content_block_delta"', b'{"type": "content_block_delta"',
 class AnthropicMessages:
     api: ClassVar[str] = "anthropic/messages"
     arrays_are_streams: ClassVar[bool] = False
+    lines_are_streams: ClassVar[bool] = False
 
     @staticmethod
     def accepts(request: RequestHead) -> bool:

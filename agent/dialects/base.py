@@ -21,6 +21,9 @@ class Dialect(Protocol):
     arrays_are_streams: ClassVar[bool]
     """A body that is one JSON array is a stream of its elements (Gemini)."""
 
+    lines_are_streams: ClassVar[bool]
+    """A body of JSON lines is a stream of them (Ollama), unless its content type says that it is one JSON document."""
+
     @staticmethod
     def accepts(request: RequestHead) -> bool:
         """Whether the head is a request of this API, by method and path alone.  Called in the order of ``DIALECTS``."""

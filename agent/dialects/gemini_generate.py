@@ -29,6 +29,7 @@ _COUNTERS = ("promptTokenCount", "candidatesTokenCount", "totalTokenCount")
 class GeminiGenerate:
     api: ClassVar[str] = "gemini/generateContent"
     arrays_are_streams: ClassVar[bool] = False
+    lines_are_streams: ClassVar[bool] = False
 
     @staticmethod
     def accepts(request: RequestHead) -> bool:
@@ -174,15 +175,15 @@ def _usage(usage: Json, remarks: list[str]) -> Usage:
         ),
         reasoning_output_tokens=thoughts,
         tool_use_input_tokens=tools,
-        audio_input_tokens=part(_modality(usage, "AUDIO", asked), taken, "modality_exceeds_input", remarks),
-        image_input_tokens=part(_modality(usage, "IMAGE", asked), taken, "modality_exceeds_input", remarks),
-        video_input_tokens=part(_modality(usage, "VIDEO", asked), taken, "modality_exceeds_input", remarks),
-        audio_output_tokens=part(_modality(usage, "AUDIO", answered), given, "modality_exceeds_output", remarks),
-        image_output_tokens=part(_modality(usage, "IMAGE", answered), given, "modality_exceeds_output", remarks),
+        audio_input_tokens=part(modality(usage, "AUDIO", asked), taken, "modality_exceeds_input", remarks),
+        image_input_tokens=part(modality(usage, "IMAGE", asked), taken, "modality_exceeds_input", remarks),
+        video_input_tokens=part(modality(usage, "VIDEO", asked), taken, "modality_exceeds_input", remarks),
+        audio_output_tokens=part(modality(usage, "AUDIO", answered), given, "modality_exceeds_output", remarks),
+        image_output_tokens=part(modality(usage, "IMAGE", answered), given, "modality_exceeds_output", remarks),
     )
 
 
-def _modality(usage: Json, modality: str, names: tuple[str, ...]) -> int | None:
+def modality(usage: Json, modality: str, names: tuple[str, ...]) -> int | None:
     found = [
         count(get(detail, "tokenCount")) or 0
         for name in names

@@ -46,6 +46,7 @@ _MAX_CHOICES = 1024
 class OpenAiChat:
     api: ClassVar[str] = "openai/chat"
     arrays_are_streams: ClassVar[bool] = False
+    lines_are_streams: ClassVar[bool] = False
     operation: ClassVar[str] = "chat"
 
     @staticmethod

@@ -50,6 +50,7 @@ _SERVER_TOOLS = frozenset(
 class OpenAiResponses:
     api: ClassVar[str] = "openai/responses"
     arrays_are_streams: ClassVar[bool] = False
+    lines_are_streams: ClassVar[bool] = False
 
     @staticmethod
     def accepts(request: RequestHead) -> bool:

@@ -7,7 +7,9 @@ from collections.abc import Iterable
 
 from agent.model import ProtocolError, StreamItem
 from agent.protocol.content import Decoder, decoder_for
+from agent.protocol.eventstream import PRELUDE_BYTES, EventStreamParser, is_frame
 from agent.protocol.json_array import JsonArrayParser
+from agent.protocol.lines import LinesParser
 from agent.protocol.sse import SseParser
 
 # Prompts with images: 8 MiB of base64 are a dozen photographs.
@@ -15,10 +17,11 @@ MAX_REQUEST_BYTES = 8 * 1024 * 1024
 # Embeddings of a large batch, images as base64.
 MAX_DOCUMENT_BYTES = 32 * 1024 * 1024
 
-# What decides the coding and the kind: the longest magic is 4 bytes, the longest field name of an event stream 6 ("event:").
+# What decides the coding and the kind: the longest magic is 4 bytes, the longest field name of an event stream 6 ("event:"), the
+# prelude of one of Amazon's frames 12.
 _CODING_BYTES = 4
 _DECODED_AT_ONCE_BYTES = 16 * 1024
-_KIND_BYTES = 8
+_KIND_BYTES = 12
 _NOTHING = b"\xef\xbb\xbf \r\n\t"
 _FIELDS = (b"data:", b"event:", b"id:", b"retry:", b":")
 
@@ -27,7 +30,18 @@ class Kind(enum.Enum):
     UNKNOWN = enum.auto()
     DOCUMENT = enum.auto()
     EVENTS = enum.auto()
+    """Server-sent."""
     ARRAY = enum.auto()
+    LINES = enum.auto()
+    """JSON lines."""
+    FRAMES = enum.auto()
+    """Amazon's event stream."""
+    MEDIA = enum.auto()
+    """Sound or pictures: there is nothing to read, so nothing is kept."""
+
+
+STREAMS = frozenset({Kind.EVENTS, Kind.ARRAY, Kind.LINES, Kind.FRAMES})
+_MEDIA = ("audio/", "image/", "video/")
 
 
 class Collector:
@@ -83,6 +97,8 @@ class ResponseBody:
         "_decoder",
         "_encoding",
         "_head",
+        "_lines_are_streams",
+        "_media",
         "_parser",
         "_raw",
         "broken",
@@ -91,13 +107,23 @@ class ResponseBody:
         "lost",
     )
 
-    def __init__(self, content_encoding: str, *, arrays_are_streams: bool) -> None:
+    def __init__(
+        self,
+        content_encoding: str,
+        *,
+        arrays_are_streams: bool,
+        lines_are_streams: bool = False,
+        content_type: str = "",
+    ) -> None:
         self._encoding = content_encoding
         self._arrays_are_streams = arrays_are_streams
+        # Who says plain JSON sends one document, which may have line ends in it.
+        self._lines_are_streams = lines_are_streams and not content_type.lower().startswith("application/json")
+        self._media = content_type.lower().startswith(_MEDIA)
         self._decoder: Decoder | None = None
         self._raw = b""
         self._head = b""
-        self._parser: SseParser | JsonArrayParser | None = None
+        self._parser: SseParser | JsonArrayParser | LinesParser | EventStreamParser | None = None
         self.kind = Kind.UNKNOWN
         self.document = Collector(MAX_DOCUMENT_BYTES)
         self.lost = False
@@ -135,7 +161,8 @@ class ResponseBody:
             data = self._decide()
         if self._parser is not None:
             return self._parser.receive(data)
-        self.document.add(data)
+        if self.kind is not Kind.MEDIA:
+            self.document.add(data)
         return ()
 
     def _decide(self) -> bytes:
@@ -144,6 +171,12 @@ class ResponseBody:
             self.kind, self._parser = Kind.EVENTS, SseParser()
         elif data.startswith(b"[") and self._arrays_are_streams:
             self.kind, self._parser = Kind.ARRAY, JsonArrayParser()
+        elif is_frame(data[:PRELUDE_BYTES]):
+            self.kind, self._parser = Kind.FRAMES, EventStreamParser()
+        elif data.startswith(b"{") and self._lines_are_streams:
+            self.kind, self._parser = Kind.LINES, LinesParser()
+        elif self._media and not data.startswith((b"{", b"[")):
+            self.kind = Kind.MEDIA
         else:
             self.kind = Kind.DOCUMENT
         return data
@@ -170,4 +203,5 @@ class ResponseBody:
                 self.document.add(data)
         if self._parser is not None and not self.broken:
             items += self._parser.close()
+            self.lost = self.lost or (isinstance(self._parser, EventStreamParser) and self._parser.damaged)
         return items

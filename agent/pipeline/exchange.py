@@ -15,7 +15,7 @@ from agent.model import (
     ResponseHead,
     Unsupported,
 )
-from agent.pipeline.body import MAX_REQUEST_BYTES, Collector, Kind, ResponseBody, decoded
+from agent.pipeline.body import MAX_REQUEST_BYTES, STREAMS, Collector, ResponseBody, decoded
 
 _REQUEST_IDS = (
     "apim-request-id",  # Azure sends both; support asks for this one
@@ -96,7 +96,10 @@ class Exchange:
         if self._dialect is not None:
             self._dialect.response_head(head)
             self._body = ResponseBody(
-                head.headers.get("content-encoding", ""), arrays_are_streams=self._dialect.arrays_are_streams
+                head.headers.get("content-encoding", ""),
+                arrays_are_streams=self._dialect.arrays_are_streams,
+                lines_are_streams=self._dialect.lines_are_streams,
+                content_type=head.headers.get("content-type", ""),
             )
 
     def response_body(self, data: bytes, at_ns: int) -> None:
@@ -131,6 +134,8 @@ class Exchange:
                 reason="unknown_api",
             )
         reading = self._read(self._dialect, complete, at_ns)
+        if self.provider == "unknown" and not reading.recognised and self._response is not None:
+            return None
         headers = self._response.headers if self._response else {}
         return Call(
             conn=conn,
@@ -159,7 +164,7 @@ class Exchange:
             for streamed in body.close():
                 self.first_token_at_ns = self.first_token_at_ns or at_ns
                 dialect.item(streamed)
-            streaming = body.kind in (Kind.EVENTS, Kind.ARRAY)
+            streaming = body.kind in STREAMS
             complete = complete and not (body.lost or body.broken or body.document.cut)
             if not streaming:
                 dialect.document(body.document.take(), complete)

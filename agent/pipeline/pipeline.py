@@ -39,7 +39,7 @@ IDLE_NS = 3600 * 10**9
 # Memory is added up after this part of the budget has come, not for every chunk, and only over the connections that brought it.
 _ACCOUNTS_PER_BUDGET = 128
 # APIs whose answers can be fetched by their id, and how many of them are remembered: some hours of a busy node.
-_FETCHABLE = frozenset({"openai/responses"})
+_FETCHABLE = frozenset({"openai/responses", "openai/runs", "replicate/predictions"})
 _MAX_ANSWERED = 65_536
 
 

@@ -33,11 +33,8 @@ def is_frame(prelude: bytes) -> bool:
     if len(prelude) < PRELUDE_BYTES:
         return False
     total, headers, checksum = _PRELUDE.unpack_from(prelude)
-    return (
-        _LEAST_BYTES <= total <= MAX_FRAME_BYTES
-        and headers <= min(total - _LEAST_BYTES, _MAX_HEADERS_BYTES)
-        and zlib.crc32(prelude[:8]) == checksum
-    )
+    sizes_fit = _LEAST_BYTES <= total <= MAX_FRAME_BYTES and headers <= min(total - _LEAST_BYTES, _MAX_HEADERS_BYTES)
+    return bool(sizes_fit and zlib.crc32(prelude[:8]) == checksum)
 
 
 class EventStreamParser:

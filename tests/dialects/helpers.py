@@ -31,15 +31,19 @@ def read(
     complete: bool = True,
     headers: dict[str, str] | None = None,
     names: bool = False,
+    method: str = "POST",
 ) -> Reading:
     """The reading of one exchange: a document (``answer``) or a stream (``items``; strings and bytes go as they are)."""
-    request = head(path, host)
+    request = head(path, host, method)
     kind = dialect_of(request)
     assert kind is not None, path
     dialect = kind(request, PROVIDERS.provider_of(request))
     dialect.request_body(json.dumps(asked or {}).encode(), True)
     dialect.response_head(ResponseHead(stream_id=1, status=status, headers=headers or {}))
     for item in items or []:
+        if isinstance(item, StreamItem):
+            dialect.item(item)
+            continue
         data = (
             item if isinstance(item, bytes) else (item.encode() if isinstance(item, str) else json.dumps(item).encode())
         )

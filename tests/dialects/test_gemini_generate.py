@@ -73,7 +73,7 @@ def test_vertex_chunks_without_counts_are_no_usage() -> None:
         ("/v1beta/tunedModels/mine:generateContent", "gemini/generateContent"),
         ("/v1beta/models/gemini-2.5-flash%3AgenerateContent", "gemini/generateContent"),
         ("/v1beta/models/gemini-2.5-flash:countTokens", None),
-        ("/v1beta/models/gemini-embedding-001:batchEmbedContents", None),
+        ("/v1beta/models/gemini-embedding-001:batchEmbedContents", "gemini/batchEmbedContents"),
         ("/v1beta/models/gemini-2.5-flash:batchGenerateContent", None),
     ],
 )

@@ -1,7 +1,8 @@
 """
 Golden exchanges: one folder a dialect, one file an exchange, written by hand in the shapes that providers send.
 
-``request.body`` is JSON; the response has ``body`` (JSON) or ``text`` (lines as they stand on the wire).  ``expected`` names
+``request.body`` is JSON; the response has ``body`` (JSON), ``text`` (lines as they stand on the wire) or ``frames`` (Amazon's: name and
+payload).  ``expected`` names
 the fields of ``podtab replay --json`` that matter; each is compared exactly.
 """
 
@@ -18,6 +19,7 @@ import agent.dialects
 from agent.dialects import DIALECTS
 from agent.pricing import Pricer
 from agent.replay import Framing, replay, to_json
+from tests.protocol.frames import event
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 FILES = sorted(GOLDEN.glob("*/*.json"))
@@ -34,12 +36,29 @@ def exchange(golden: dict[str, dict[str, object]]) -> dict[str, object]:
     """In the format of recorded exchanges."""
     request, response = golden["request"], golden["response"]
     asked = "" if request["body"] is None else json.dumps(request["body"])
-    answer = "".join(response["text"]) if "text" in response else json.dumps(response["body"])  # type: ignore[arg-type]
     return {
         "id": "golden",
-        "request": {**request, "headers": [], "body_b64": base64.b64encode(asked.encode()).decode()},
-        "response": {**response, "body_b64": base64.b64encode(answer.encode()).decode()},
+        "request": {"headers": [], **request, "body_b64": base64.b64encode(asked.encode()).decode()},
+        "response": {
+            **response,
+            "headers": response.get("headers")
+            or ([["content-type", "application/json"]] if "body" in response else []),
+            "body_b64": base64.b64encode(answer_of(response)).decode(),
+        },
     }
+
+
+def answer_of(response: dict[str, object]) -> bytes:
+    """The bytes of the body."""
+    if "text" in response:
+        return "".join(response["text"]).encode()  # type: ignore[arg-type]
+    if "frames" in response:
+        frames: list[tuple[str, object]] = response["frames"]  # type: ignore[assignment]
+        return b"".join(
+            event(name, (payload if isinstance(payload, str) else json.dumps(payload, separators=(",", ":"))).encode())
+            for name, payload in frames
+        )
+    return json.dumps(response["body"]).encode()
 
 
 @pytest.mark.parametrize("framing", FRAMINGS.values(), ids=FRAMINGS.keys())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import given, settings
@@ -65,6 +67,45 @@ _KEYS = st.sampled_from(
         "groundingMetadata",
         "webSearchQueries",
         "item",
+        "inputTokens",
+        "outputTokens",
+        "cacheDetails",
+        "trace",
+        "guardrail",
+        "inputAssessment",
+        "invocationMetrics",
+        "contentPolicyUnits",
+        "amazon-bedrock-invocationMetrics",
+        "inputTokenCount",
+        "results",
+        "tokenCount",
+        "meta",
+        "billed_units",
+        "search_units",
+        "tokens",
+        "event_type",
+        "done",
+        "eval_count",
+        "prompt_eval_count",
+        "metrics",
+        "predict_time",
+        "object",
+        "details",
+        "generated_tokens",
+        "input_length",
+        "input_token_count",
+        "generated_token_count",
+        "data",
+        "embeddings",
+        "step_details",
+        "request_counts",
+        "seconds",
+        "duration",
+        "result",
+        "custom_id",
+        "credits",
+        "costDollars",
+        "total",
     ]
 )
 _LEAVES = (
@@ -75,20 +116,15 @@ _LEAVES = (
     | st.text(max_size=8)
     | st.sampled_from(["message_start", "message_delta", "response.completed", "response.output_item.done", "tool_use"])
     | st.sampled_from([10**12, 10**12 + 1, 1e300, "9" * 400, "\ud800", "AUDIO", "compaction", "function_call"])
+    | st.sampled_from(["message-end", "stream-end", "thread.run", "thread.run.step", "batch", "tokens", True])
 )
 _JSON = st.recursive(
     _LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_KEYS, inner, max_size=4), max_leaves=12
 )
 
-PATHS = {
-    "openai/chat": "/v1/chat/completions",
-    "openai/completions": "/v1/completions",
-    "openai/embeddings": "/v1/embeddings",
-    "openai/responses": "/v1/responses",
-    "anthropic/messages": "/v1/messages",
-    "gemini/generateContent": "/v1/models/m:generateContent",
-    "gemini/streamGenerateContent": "/v1/models/m:streamGenerateContent",
-}
+GOLDEN = [json.loads(path.read_text("utf-8")) for path in (Path(__file__).parents[1] / "golden").glob("*/*.json")]
+# A request of each API, out of its golden folder: so a new dialect is tested here without a word.
+REQUESTS = {golden["expected"]["api"]: golden["request"] for golden in GOLDEN}
 
 
 def dump(value: object) -> bytes:
@@ -96,7 +132,10 @@ def dump(value: object) -> bytes:
 
 
 def fresh(dialect: type[Dialect]) -> Dialect:
-    request = RequestHead(stream_id=1, method="POST", target=PATHS[dialect.api], headers={})
+    url = urlsplit(REQUESTS[dialect.api]["url"])
+    request = RequestHead(
+        stream_id=1, method=REQUESTS[dialect.api]["method"], target=url.path, headers={"host": url.netloc}
+    )
     assert dialect.accepts(request)
     return dialect(request, "openai")
 

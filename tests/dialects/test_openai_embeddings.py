@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from agent.dialects.ollama import OllamaEmbed
 from agent.dialects.openai_embeddings import OpenAiEmbeddings
 from agent.model import Evidence
 from tests.dialects.helpers import dialect_of, head, read
@@ -12,7 +13,7 @@ def test_who_speaks_it() -> None:
     assert dialect_of(head("/v1/embeddings", "api.openai.com")) is OpenAiEmbeddings
     assert dialect_of(head("/openai/deployments/d/embeddings", "r.openai.azure.com")) is OpenAiEmbeddings
     assert dialect_of(head("/api/v1/embeddings", "openrouter.ai")) is OpenAiEmbeddings
-    assert dialect_of(head("/api/embeddings", "ollama:11434")) is None
+    assert dialect_of(head("/api/embeddings", "ollama:11434")) is OllamaEmbed
 
 
 def test_an_output_of_nothing_is_stated_by_some() -> None:

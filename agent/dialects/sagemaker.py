@@ -1,0 +1,85 @@
+"""
+SageMaker's endpoints: ``POST /endpoints/{name}/invocations`` and ``…/invocations-response-stream``.
+
+Reference: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_InvokeEndpoint.html
+The endpoint is billed by the hour it runs, whatever it answers.  What is inside is the container's own: usage in OpenAI's or Text Generation
+Inference's words where it states any.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import ClassVar
+from urllib.parse import unquote
+
+from agent.dialects.openai_usage import read_usage
+from agent.dialects.reader import Reader
+from agent.dialects.values import Json, count, get, mapping, parse, word
+from agent.model import RequestHead, StreamItem
+
+_PATH = re.compile(r"/endpoints/([^/]+)/(invocations|invocations-response-stream)$")
+
+
+class SageMakerInvocations(Reader):
+    api: ClassVar[str] = "sagemaker/invocations"
+
+    @staticmethod
+    def accepts(request: RequestHead) -> bool:
+        return _method(request) == "invocations"
+
+    def __init__(self, request: RequestHead, provider: str) -> None:
+        super().__init__(request, provider)
+        found = _PATH.search(request.path)
+        self.requested_model = unquote(found[1]) if found else ""
+
+    def _ask(self, asked: Json) -> None:
+        """The endpoint stands in the path."""
+
+    def _take(self, answer: Json) -> None:
+        read = read_usage(mapping(answer.get("usage")))
+        if read.stated:
+            self.usage = read.usage
+        self.served_model = word(answer.get("model")) or self.served_model
+        self._count(output_tokens=count(get(answer, "details", "generated_tokens")))
+
+
+class SageMakerStream(SageMakerInvocations):
+    """The parts of the stream are bytes: events or JSON lines of the container, cut anywhere."""
+
+    api: ClassVar[str] = "sagemaker/invocations-response-stream"
+
+    @staticmethod
+    def accepts(request: RequestHead) -> bool:
+        return _method(request) == "invocations-response-stream"
+
+    def __init__(self, request: RequestHead, provider: str) -> None:
+        super().__init__(request, provider)
+        self._line = b""
+
+    def item(self, item: StreamItem) -> None:
+        if item.name != "PayloadPart":
+            super().item(item)
+            return
+        *lines, rest = (self._line + item.data).split(b"\n")
+        # A line without end is not kept for ever.
+        self._line = rest if len(rest) <= _MAX_LINE_BYTES else b""
+        for line in lines:
+            self._take_line(line)
+
+    def _take_line(self, line: bytes) -> None:
+        if b'"usage"' in line or b'"details"' in line:
+            answer = parse(line.removeprefix(b"data:").strip())
+            if isinstance(answer, dict):
+                self._take(answer)
+
+    def _end(self, *, complete: bool) -> None:
+        line, self._line = self._line, b""
+        self._take_line(line)
+
+
+_MAX_LINE_BYTES = 256 * 1024
+
+
+def _method(request: RequestHead) -> str:
+    found = _PATH.search(request.path) if request.method == "POST" else None
+    return found[2] if found else ""
