@@ -333,6 +333,7 @@ class Agent:
         return self._why_unhealthy()
 
     def _health(self) -> Mapping[Metric, Samples]:
+        published = self._pricer.book.catalog.published
         libraries = self._targets.status()
         slow = sum(len(library.slow_sites) for library in libraries if not library.error)
         sites = sum(library.sites for library in libraries)
@@ -349,6 +350,7 @@ class Agent:
             metrics.HELD_CALLS: {(): float(self._attributor.held_calls)},
             metrics.UNCERTAIN_NAMES: {(doubt,): float(number) for doubt, number in self._attributor.doubts.items()},
             metrics.LIMITED: {(label,): float(number) for label, number in self._sink.limiter.turned_away.items()},
+            metrics.PRICE_BOOK_TIME: {} if published is None else {(): published.timestamp()},
             metrics.BUILD: {(__version__, self._price_book): 1.0},
         }
         if self._watch is not None:

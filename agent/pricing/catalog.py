@@ -84,6 +84,9 @@ _DIMENSIONS: Mapping[Unit, Mapping[str, str]] = {
     Measure.SEARCH_UNIT: {"family": "rerank"},
 }
 
+# When PyPI took the version that pyproject.toml pins: the package itself bears no date.  Another version's is not known.
+_PUBLISHED = {"0.2.3": datetime(2026, 11, 10, 21, 51, 41, tzinfo=UTC)}
+
 
 class Catalog:
     """One edition of the book.  Constructed once: reading it takes a quarter of a second."""
@@ -93,6 +96,8 @@ class Catalog:
         self._providers = bundled_providers if providers is None else providers
         self.edition = edition or f"genai-prices {metadata.version('genai-prices')}"
         self.digest = digest or _bundled_digest()
+        self.published = _PUBLISHED.get(metadata.version("genai-prices")) if providers is None else None
+        """None where it is not known: a file of tables has no date in it."""
         self._by_id = {provider.id: provider for provider in self._providers}
 
     @classmethod

@@ -206,6 +206,11 @@ OTLP_WORKING = Metric(
 HELD_CALLS = Metric(
     name="podtab_held_calls", kind="gauge", help="Calls that wait for their pod to appear at the API server."
 )
+PRICE_BOOK_TIME = Metric(
+    name="podtab_price_book_timestamp_seconds",
+    kind="gauge",
+    help="When the base price tables were published. Absent where that is not known, as with a file of tables, which bears no date.",
+)
 BUILD = Metric(
     name="podtab_build_info", kind="gauge", labels=("version", "price_book"), help="Version and price book; always 1."
 )
@@ -246,5 +251,6 @@ HEALTH = (
     OTLP_QUEUED,
     OTLP_WORKING,
     UNCERTAIN_NAMES,
+    PRICE_BOOK_TIME,
     BUILD,
 )

@@ -200,3 +200,18 @@ def test_what_the_book_says_and_we_do_not_know_is_an_error(monkeypatch: pytest.M
 
 
 PRICES = next(model for model in BY_ID["openai"].models if model.id == "gpt-4").get_prices(datetime.now(tz=UTC))
+
+
+def test_the_pinned_tables_have_their_date() -> None:
+    """
+    Taking in another version of the library without the day it was published fails here.
+    """
+    published = Catalog().published
+    assert published is not None, "add the version's upload time on PyPI to agent/pricing/catalog.py, _PUBLISHED"
+    assert published.tzinfo is not None
+    assert published.year >= 2026
+
+
+def test_tables_of_unknown_age_have_no_date() -> None:
+    """A file of tables says nothing of its day, and the day of installation would make old prices young."""
+    assert Catalog(list(providers), edition="file", digest="0").published is None
