@@ -83,8 +83,8 @@ class Reader:
         if isinstance(answer, dict):
             self._error_in(answer)
             self._seen(answer)
-            self._take(answer)
             self.final = True
+            self._take(answer)
         elif not complete:
             self._take_part(body)
 
@@ -122,7 +122,8 @@ class Reader:
             remarks=tuple(dict.fromkeys(self.remarks)),
             variant=self.variant,
             object_ids=self.object_ids,
-            recognised=not self._shape or self._recognised,
+            # Of a part nothing can be said.
+            recognised=self._recognised or not self._shape or not complete,
         )
 
     # ------------------------------------------------------------------------------------------- what a dialect says

@@ -51,12 +51,13 @@ class WatsonxGeneration(Reader):
         made = [found for one in results if (found := count(get(one, "generated_token_count"))) is not None]
         reason = word(get(results[0], "stop_reason")) if results else ""
         self._count(
-            input_tokens=max(sum(taken), self.usage.input_tokens or 0) if taken else None,
+            input_tokens=max(sum(taken), self.usage.input_tokens or 0) or None,
             output_tokens=sum(made) if made else None,
         )
         if reason and reason != _UNFINISHED:
             self.finish_reason = reason
-            self.final = True
+            # Who missed the first event does not know the input.
+            self.final = self.usage.input_tokens is not None
 
     def _end(self, *, complete: bool) -> None:
         if self._last:
