@@ -4,19 +4,17 @@ The composition root: everything is built, then started, then stopped, in one pl
     kernel.poll → pipeline.receive → attributor → sink           this thread; the ring buffer is its queue
     process news → targets (ELF, attach)                         a thread that may block on files
     pods of this node ← API server                               a thread that may block on the network
-    /metrics, /healthz, /readyz                                  short-lived threads of the HTTP server
+    /metrics, /healthz, /readyz, the page                        short-lived threads of the HTTP server
 """
 
 from __future__ import annotations
 
 import gc
-import os
 import queue
 import signal
 import threading
 import time
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,7 +30,7 @@ from agent.capture.plan import Plan
 from agent.capture.processes import pids
 from agent.capture.ring import ProcessEnded, ProcessStarted
 from agent.capture.selection import Choice, PodFacts, Selection
-from agent.capture.selftest import Result, uretprobe_seccomp
+from agent.capture.selftest import Result, SelfTest, as_seen, uretprobe_seccomp
 from agent.capture.sites import first_instruction_plan, plan
 from agent.capture.targets import Targets
 from agent.config import Config, NameSource
@@ -45,14 +43,18 @@ from agent.pipeline.pipeline import Output, Pipeline
 from agent.prices.files import Paths, PriceFiles
 from agent.pricing import Pricer
 from agent.sinks import metrics
+from agent.sinks.coverage import Coverage, Covered
 from agent.sinks.http import HttpServer
 from agent.sinks.metrics import Metric
 from agent.sinks.otlp import sink as otlp
 from agent.sinks.prometheus import HealthCollector, PrometheusSink, Samples
+from agent.sinks.web import Capture, Identity, Site
 
 if TYPE_CHECKING:
-    from agent.attribution.api_health import ApiHealth
     from agent.attribution.kubernetes_api import PodWatch
+
+Examine = Callable[[Config, tuple[SelfTest, ...]], str]
+"""The doctor's JSON, from what was tried when the agent started."""
 
 _LOG = Log("agent")
 # The loop says it lives; a kubelet restarts who has not been heard for this long.
@@ -67,13 +69,13 @@ _SWEEP_SECONDS = 300.0
 _MAX_NEWS = 65_536
 
 
-def run(config: Config) -> int:
+def run(config: Config, *, doctor: Examine | None = None) -> int:
     """Watch this machine until SIGTERM or SIGINT."""
     configure(config.logging.level.value, "json" if config.logging.format.value == "json" else "text")
     stop = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
-    agent = Agent(config)
+    agent = Agent(config, doctor=doctor)
     try:
         agent.start()
         agent.loop(stop)
@@ -85,7 +87,7 @@ def run(config: Config) -> int:
 class Agent:
     """Everything, built; nothing of it runs before ``start``."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, *, doctor: Examine | None = None) -> None:
         self.config = config
         self._prices = PriceFiles(Paths(overrides=config.prices.overrides, tables=config.prices.tables))
         self._pricer = pricer = Pricer(self._prices.load())
@@ -126,8 +128,16 @@ class Agent:
         self._scanned = threading.Event()
         self._heard = time.monotonic()
         self.registry.register(HealthCollector([self._health, self._otlp.samples]))
+        self._coverage = Coverage(self._covered, max_pods=config.metrics.max_pods)
+        self._site = self._build_site(doctor) if config.page.enabled else None
         self._http = HttpServer(
-            config.listen_host, config.listen_port, self.registry, healthy=self._why_unhealthy, ready=self._why_unready
+            config.listen_host,
+            config.listen_port,
+            self.registry,
+            healthy=self._why_unhealthy,
+            ready=self._why_unready,
+            routes=self._site.routes() if self._site is not None else {},
+            hint="/, /api/v1/summary" if self._site is not None else "the page is turned off (page.enabled)",
         )
 
     # ----------------------------------------------------------------------------------------------------------- builders
@@ -144,30 +154,30 @@ class Agent:
             hold_ns=int(config.hold_seconds * 1e9),
             grace_ns=int(self.config.metrics.grace_seconds * 1e9),
         )
-        source = self._name_source()
+        source = config.source
         if source is NameSource.POD_LIST:
             self._pod_list = PodListFile(Path(config.pod_list))
             return Attributor(settings, self._pod_list)
         if source in (NameSource.IN_CLUSTER, NameSource.KUBECONFIG):
             # The client takes 0.5 s to import; who names pods otherwise does not pay for it.
             from agent.attribution.kubernetes_api import PodWatch
-            from agent.attribution.transport import connect
+            from agent.attribution.transport import connector
 
-            connector = partial(connect, kubeconfig=config.kubeconfig, context=config.context)
-            self._watch = PodWatch(connector, self.config.node, patience_seconds=config.hold_seconds)
+            access = connector(kubeconfig=config.kubeconfig, context=config.context)
+            self._watch = PodWatch(access, self.config.node, patience_seconds=config.hold_seconds)
             return Attributor(settings, self._watch)
         return Attributor(settings, None)
 
-    def _name_source(self) -> NameSource:
-        config = self.config.attribution
-        if config.source is not NameSource.AUTO:
-            return config.source
-        if config.pod_list:
-            return NameSource.POD_LIST
-        if config.kubeconfig:
-            return NameSource.KUBECONFIG
-        # Set in every pod by kubelet.
-        return NameSource.IN_CLUSTER if os.environ.get("KUBERNETES_SERVICE_HOST") else NameSource.HOST
+    def _build_site(self, doctor: Examine | None) -> Site:
+        return Site(
+            Identity(
+                node=self.config.node, cluster=self.config.cluster, version=__version__, price_book=self._price_book
+            ),
+            capture=self._capture_state,
+            coverage=self._coverage.rows,
+            doctor=(lambda: doctor(self.config, as_seen(self._kernel, self._selftest))) if doctor else None,
+            max_pods=self.config.metrics.max_pods,
+        )
 
     def _plan(self, elf: ElfFile) -> Plan:
         if self.config.capture.sites.value == "first":
@@ -247,6 +257,7 @@ class Agent:
         elif isinstance(output, Verdict):
             self._kernel.judge(output)
             self._sink.accept_verdict(output)
+            self._coverage.accept_verdict(output)
         elif isinstance(output, Unsupported):
             self._sink.accept_unsupported(output)
         elif isinstance(output, Quarantined):
@@ -256,6 +267,9 @@ class Agent:
     def _account(self, entry: LedgerEntry) -> None:
         self._sink.accept(entry)
         self._otlp.accept(entry)
+        self._coverage.accept(entry)
+        if self._site is not None:
+            self._site.accept(entry)
 
     def _keep_house(self, at_ns: int) -> None:
         if self._prices.refresh(self._pricer):
@@ -269,6 +283,8 @@ class Agent:
         for namespace, pod in self._attributor.deleted_pods(at_ns):
             self._sink.forget_pod(namespace, pod)
             self._otlp.forget_pod(namespace, pod)
+            if self._site is not None:
+                self._site.forget_pod(namespace, pod)
 
     def _follow_processes(self) -> None:
         for pid in pids():
@@ -322,29 +338,51 @@ class Agent:
         silent = time.monotonic() - self._heard
         return f"the loop has not come round for {silent:.0f} s" if silent > _HEARTBEAT_SECONDS else ""
 
-    def _why_unready(self) -> str:
+    def _why_not_in_force(self) -> str:
         if not self._scanned.is_set():
             return "the first scan of processes is under way"
         failed = [library for library in self._targets.status() if library.error]
         if failed and all(library.error for library in self._targets.status()):
             return f"capture is not in force: {failed[0].error}"
+        return self._why_unhealthy()
+
+    def _why_unready(self) -> str:
+        if reason := self._why_not_in_force():
+            return reason
         if self._watch is not None and not self._watch.synced.is_set():
             return f"no pods from the API server yet: {self._watch.health.error or 'connecting'}"
-        return self._why_unhealthy()
+        return ""
+
+    def _covered(self) -> list[Covered]:
+        return [
+            Covered(workload=self._attributor.workload_of(one.process), coverage=one)
+            for one in self._targets.coverage()
+        ]
+
+    def _capture_state(self) -> Capture:
+        libraries = self._targets.status()
+        slow = sum(len(library.slow_sites) for library in libraries if not library.error)
+        failed = sum(1 for library in libraries if library.error)
+        return Capture(
+            reason=self._why_not_in_force(),
+            link_kind=self._kernel.link_kind,
+            libraries_probed=len(libraries) - failed,
+            libraries_failed=failed,
+            sites_emulated=sum(library.sites for library in libraries) - slow,
+            sites_single_stepped=slow,
+        )
 
     def _health(self) -> Mapping[Metric, Samples]:
         published = self._pricer.book.catalog.published
-        libraries = self._targets.status()
-        slow = sum(len(library.slow_sites) for library in libraries if not library.error)
-        sites = sum(library.sites for library in libraries)
-        failed = sum(1 for library in libraries if library.error)
+        capture = self._capture_state()
         values: dict[Metric, Samples] = {
             metrics.KERNEL_EVENTS: {(name,): float(value) for name, value in self._kernel.counters().items()},
             metrics.RING_FILL: {(): float(self._kernel.ring.fill_bytes)},
             metrics.RING_SIZE: {(): float(self.config.capture.ring_bytes)},
-            metrics.LIBRARIES: {("probed",): float(len(libraries) - failed), ("failed",): float(failed)},
-            metrics.SITES: {("emulated",): float(sites - slow), ("single_stepped",): float(slow)},
-            metrics.LINK_KIND: {(self._kernel.link_kind,): 1.0},
+            metrics.LIBRARIES: {("probed",): capture.libraries_probed, ("failed",): capture.libraries_failed},
+            metrics.SITES: {("emulated",): capture.sites_emulated, ("single_stepped",): capture.sites_single_stepped},
+            metrics.LINK_KIND: {(capture.link_kind,): 1.0},
+            metrics.COVERAGE: self._coverage.samples(),
             metrics.PROCESSES: {(): float(self._targets.processes)},
             metrics.CONNECTIONS: {(): float(self._pipeline.open_connections)},
             metrics.HELD_CALLS: {(): float(self._attributor.held_calls)},
@@ -354,15 +392,9 @@ class Agent:
             metrics.BUILD: {(__version__, self._price_book): 1.0},
         }
         if self._watch is not None:
-            values.update(_api_health(self._watch.health))
+            health, age = self._watch.health, self._watch.health.age_seconds()
+            values[metrics.API_SERVER] = {(): float(health.reachable)}
+            values[metrics.API_ERRORS] = {(str(one),): float(times) for one, times in health.errors.items()}
+            values[metrics.API_REQUESTS] = {(str(one),): float(times) for one, times in health.requests.items()}
+            values[metrics.POD_CACHE_AGE] = {} if age is None else {(): age}
         return values
-
-
-def _api_health(health: ApiHealth) -> Mapping[Metric, Samples]:
-    age = health.age_seconds()
-    return {
-        metrics.API_SERVER: {(): float(health.reachable)},
-        metrics.API_ERRORS: {(reason.value,): float(number) for reason, number in health.errors.items()},
-        metrics.API_REQUESTS: {(resource.value,): float(number) for resource, number in health.requests.items()},
-        metrics.POD_CACHE_AGE: {} if age is None else {(): age},
-    }

@@ -103,6 +103,11 @@ def connect(*, kubeconfig: str = "", context: str = "") -> client.ApiClient:
     return client.ApiClient(configuration)
 
 
+def connector(*, kubeconfig: str = "", context: str = "") -> Callable[[], client.ApiClient]:
+    """``connect`` for later, and for again."""
+    return lambda: connect(kubeconfig=kubeconfig, context=context)
+
+
 class Transport:
     """For several threads.  ``connector`` makes a client with today's credentials; it is asked at once, and again when they fail."""
 

@@ -145,6 +145,13 @@ LINK_KIND = Metric(
     name="podtab_capture_link_info", kind="gauge", labels=("kind",), help="How probes are attached; always 1."
 )
 PROCESSES = Metric(name="podtab_capture_processes", kind="gauge", help="Processes known to capture.")
+COVERAGE = Metric(
+    name="podtab_workload_coverage",
+    kind="gauge",
+    labels=(*WHO, "reason"),
+    help="Processes that use TLS, by how far their calls can be read: readable, cannot_decrypt (no probe on its library), missed_start "
+    "(holds a connection opened before the probe), bytes_lost (within ten minutes), not_selected. Processes without TLS are not counted.",
+)
 CONNECTIONS = Metric(name="podtab_open_connections", kind="gauge", help="Connections that the core holds state of.")
 API_SERVER = Metric(
     name="podtab_api_server_reachable",
@@ -239,18 +246,19 @@ HEALTH = (
     SITES,
     LINK_KIND,
     PROCESSES,
+    COVERAGE,
     CONNECTIONS,
     API_SERVER,
     API_ERRORS,
     API_REQUESTS,
     POD_CACHE_AGE,
     HELD_CALLS,
+    UNCERTAIN_NAMES,
     OTLP_EXPORTED,
     OTLP_DROPPED,
     OTLP_FAILURES,
     OTLP_QUEUED,
     OTLP_WORKING,
-    UNCERTAIN_NAMES,
     PRICE_BOOK_TIME,
     BUILD,
 )

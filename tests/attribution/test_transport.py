@@ -13,7 +13,7 @@ from kubernetes import client
 
 from agent.attribution import transport
 from agent.attribution.settings import AttributionError
-from agent.attribution.transport import ApiError, Reason, Transport, connect, error_of_status
+from agent.attribution.transport import ApiError, Reason, Transport, connect, connector, error_of_status
 
 
 class Server(ThreadingHTTPServer):
@@ -54,7 +54,7 @@ def server() -> Iterator[Server]:
         running.shutdown()
 
 
-def connector(server: Server, scheme: str = "http") -> client.ApiClient:
+def client_of(server: Server, scheme: str = "http") -> client.ApiClient:
     configuration = client.Configuration()
     configuration.host = f"{scheme}://127.0.0.1:{server.server_address[1]}"
     configuration.retries = False
@@ -94,7 +94,7 @@ def test_retry_after(said: str, seconds: float) -> None:
 
 def test_objects_and_refusals(server: Server) -> None:
     """JSON objects are given; a refusal carries its status and never the server's text."""
-    api = Transport(lambda: connector(server))
+    api = Transport(lambda: client_of(server))
     server.answer = say(200, b'{"kind": "Pod"}')
     assert api.get("/x", {}, seconds=5) == {"kind": "Pod"}
     server.answer = say(429, b'{"message": "secret"}', Retry_After="3")
@@ -106,7 +106,7 @@ def test_objects_and_refusals(server: Server) -> None:
 def test_what_is_no_object_is_a_bad_answer(server: Server, body: bytes) -> None:
     """A login page of a proxy, an empty answer, half of one."""
     server.answer = say(200, body)
-    assert failure(Transport(lambda: connector(server))).reason is Reason.BAD_ANSWER
+    assert failure(Transport(lambda: client_of(server))).reason is Reason.BAD_ANSWER
 
 
 def test_answers_are_bounded(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,7 +114,7 @@ def test_answers_are_bounded(server: Server, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(transport, "_MAX_BODY_BYTES", 1000)
     monkeypatch.setattr(transport, "_MAX_LINE_BYTES", 1000)
     server.answer = say(200, b" " * 5000)
-    api = Transport(lambda: connector(server))
+    api = Transport(lambda: client_of(server))
     assert failure(api).reason is Reason.BAD_ANSWER
     with pytest.raises(ApiError), api.watch("/x", {}, silent_seconds=5) as events:
         list(events)
@@ -122,10 +122,10 @@ def test_answers_are_bounded(server: Server, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_slow_absent_and_plain_servers(server: Server) -> None:
     """Time-out, refusal, and one that speaks no TLS, each by its name."""
-    api = Transport(lambda: connector(server))
+    api = Transport(lambda: client_of(server))
     server.answer = lambda handler: time.sleep(1)
     assert failure(api, seconds=0.2).reason is Reason.TIMEOUT
-    assert failure(Transport(lambda: connector(server, "https"))).reason is Reason.TLS
+    assert failure(Transport(lambda: client_of(server, "https"))).reason is Reason.TLS
     server.shutdown()
     server.server_close()
     assert failure(api).reason is Reason.UNREACHABLE
@@ -134,7 +134,7 @@ def test_slow_absent_and_plain_servers(server: Server) -> None:
 def test_events_are_lines(server: Server) -> None:
     """Read as they come, also when they are cut anywhere."""
     server.answer = say(200, b'{"type": "ADDED"}\n\n{"type": "DELETED"}\n')
-    with Transport(lambda: connector(server)).watch("/x", {}, silent_seconds=5) as events:
+    with Transport(lambda: client_of(server)).watch("/x", {}, silent_seconds=5) as events:
         assert [event["type"] for event in events] == ["ADDED", "DELETED"]
 
 
@@ -147,7 +147,7 @@ def test_credentials_are_read_anew_after_a_refusal(server: Server) -> None:
         made += 1
         if made == 2:
             raise AttributionError("no token just now")
-        return connector(server)
+        return client_of(server)
 
     api = Transport(make)
     server.answer = say(401)
@@ -170,7 +170,7 @@ def test_close_ends_a_waiting_watch(server: Server) -> None:
         release.wait(60)
 
     server.answer = answer
-    api = Transport(lambda: connector(server))
+    api = Transport(lambda: client_of(server))
     began = time.monotonic()
     with api.watch("/x", {}, silent_seconds=50) as events:
         next(events)
@@ -186,7 +186,7 @@ def test_no_access_is_told_before_anything_starts(tmp_path: Path, monkeypatch: p
     """A kubeconfig that is none; no service account."""
     (tmp_path / "config").write_text("hello")
     with pytest.raises(AttributionError, match="no usable access"):
-        connect(kubeconfig=str(tmp_path / "config"))
+        Transport(connector(kubeconfig=str(tmp_path / "config")))
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     with pytest.raises(AttributionError, match="--pod-list"):
         connect()
