@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from agent.model import LedgerEntry
 from agent.sinks.coverage import Covered
 from agent.sinks.http import Route
+from agent.sinks.web import pages
 from agent.sinks.web.api import Api, Capture, Identity
 from agent.sinks.web.doctor import Doctor
 from agent.sinks.web.recent import Recent
@@ -44,4 +45,4 @@ class Site:
         self._spend.forget_pod(namespace, pod)
 
     def routes(self) -> Mapping[str, Route]:
-        return self._api.routes()
+        return {**pages.routes(), **self._api.routes()}

@@ -40,11 +40,14 @@ class Made:
     capture: Capture = IN_FORCE
     covered: list[Covered] = field(default_factory=list)
     site: Site = field(init=False)
+    started_at_ns: int = 10**18
     port: int = 0
 
     def __post_init__(self) -> None:
         self.site = Site(
-            Identity(node="node-1", cluster="prod", version="1.2.3", price_book="2026-11", started_at_ns=10**18),
+            Identity(
+                node="node-1", cluster="prod", version="1.2.3", price_book="2026-11", started_at_ns=self.started_at_ns
+            ),
             capture=lambda: self.capture,
             coverage=lambda: self.covered,
             doctor=lambda: DOCTOR,
