@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from grafana_foundation_sdk.models import dashboard as model
 
-from agent.model import Evidence
-from agent.sinks.metrics import BUILD, CALLS, LOST_BYTES, UNPRICED_CALLS, UNPRICED_TOKENS, UNSUPPORTED
+from agent.model import CoverageReason, Evidence
+from agent.sinks.metrics import BUILD, CALLS, COVERAGE, LOST_BYTES, UNPRICED_CALLS, UNPRICED_TOKENS, UNSUPPORTED
 from charts.dashboards import figures, panels, promql
 from charts.dashboards.figures import NO_PRICE
 from charts.dashboards.frame import CAPTURE, WORKLOAD, Row, assemble
@@ -136,6 +136,65 @@ def _evidence() -> Row:
     )
 
 
+def _coverage() -> Row:
+    readable = promql.equal("reason", CoverageReason.READABLE.value)
+    watched = promql.differs("reason", CoverageReason.NOT_SELECTED.value)
+    blind = promql.one_of(
+        "reason",
+        *[one.value for one in CoverageReason if one not in (CoverageReason.READABLE, CoverageReason.NOT_SELECTED)],
+    )
+    everything = SCOPE.latest(COVERAGE, watched)
+    return Row(
+        title="Coverage: which processes can be read",
+        panels=[
+            panels.figure(
+                Text(
+                    title="Processes that can be read",
+                    about="Share of the processes that use TLS and are selected, now. Processes without TLS are not counted.",
+                    empty="No process with TLS is known",
+                ),
+                Size(w=6, h=7),
+                f"{promql.or_zero(SCOPE.latest(COVERAGE, readable), everything)} / {promql.above_zero(everything)}",
+                SHARE,
+                steps=((None, "red"), (0.8, "orange"), (0.95, "green")),
+            ),
+            panels.lines(
+                Text(
+                    title="Processes by coverage",
+                    about="cannot_decrypt: no probe on its library; missed_start: holds a connection opened before the probe; bytes_lost: within "
+                    "ten minutes; not_selected: by the configuration.",
+                    empty="No process with TLS is known",
+                ),
+                Size(w=9, h=7),
+                {"{{reason}}": SCOPE.latest(COVERAGE, by=("reason",))},
+                COUNT,
+                stacked=True,
+            ),
+            panels.rows(
+                Text(
+                    title="Workloads that are not read in full",
+                    about="Processes that cannot be read, or not in full, and why: what their calls cost may be missing.",
+                    empty="Every selected process with TLS can be read",
+                ),
+                Size(w=9, h=7),
+                {"namespace": "Namespace", "workload": "Workload", "reason": "Reason"},
+                [
+                    Column(
+                        name="Processes",
+                        unit=COUNT,
+                        expr=promql.or_none(
+                            promql.above_zero(SCOPE.latest(COVERAGE, blind, by=("namespace", "workload", "reason"))),
+                            SCOPE.latest(BUILD),
+                            "reason",
+                        ),
+                    )
+                ],
+                sort="Processes",
+            ),
+        ],
+    )
+
+
 def _unknown() -> Row:
     known = SCOPE.latest(BUILD)
     model_reason = ("provider", "model", "reason")
@@ -214,5 +273,5 @@ def capture() -> model.Dashboard:
         title="AI cost: capture health and evidence",
         about="How far the dollars can be trusted: how usage is known, what has no price, what was lost, and whether every agent is well.",
         scope=SCOPE,
-        rows=[_evidence(), _unknown(), kernel(), agents()],
+        rows=[_evidence(), _coverage(), _unknown(), kernel(), agents()],
     )

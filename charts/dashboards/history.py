@@ -121,11 +121,14 @@ class Node:
         self.sink = PrometheusSink(self.registry, max_models=200, max_pods=500, max_workloads=500)
         self._chance = chance
         self._pricer = Pricer()
+        self._seen: set[tuple[str, str, str, str]] = set()
         self._bytes = {"captured_bytes": 0.0, "ignored_bytes": 0.0, "unselected_bytes": 0.0}
         self.registry.register(HealthCollector([self._health]))
 
     def call(self, app: App, pod: str, part: Part, at: float) -> None:
         chance = self._chance
+        if not app.hourly:
+            self._seen.add((app.namespace, app.kind, app.name, pod))
         failed = chance.random() < app.failing
         size = chance.lognormvariate(0, 0.4)
         sent, answered = int(part.sent * size), int(part.answered * chance.lognormvariate(0, 0.5))
@@ -205,9 +208,17 @@ class Node:
             metrics.LINK_KIND: {("uprobe_multi",): 1.0},
             metrics.PROCESSES: {(): float(chance.randint(60, 70))},
             metrics.CONNECTIONS: {(): float(chance.randint(12, 30))},
+            metrics.COVERAGE: self._coverage(),
             metrics.HELD_CALLS: {(): 0.0},
             metrics.API_SERVER: {(): 1.0},
             metrics.BUILD: {("0.2.0", "genai-prices 0.2.3"): 1.0},
+        }
+
+    def _coverage(self) -> dict[tuple[str, ...], float]:
+        """Every pod of the node can be read, but for one whose TLS library has no probe."""
+        readable: dict[tuple[str, ...], float] = dict.fromkeys([(*who, "readable") for who in sorted(self._seen)], 2.0)
+        return readable | {
+            ("platform", "Deployment", "audit-proxy", "audit-proxy-5d8f6c4b7-n9x2c", "cannot_decrypt"): 1.0
         }
 
 
