@@ -28,6 +28,7 @@ docs: ## make the generated pages anew from the code
 	@$(PYTHON) -m agent.sinks.metrics_reference > docs/metrics.md
 	@$(PYTHON) -m agent.config_reference > docs/configuration.md
 	@$(PYTHON) -m agent.config_reference --schema charts/podtab/values.schema.json
+	@$(PYTHON) -m charts.values_reference
 
 dashboards: ## make Grafana's dashboards anew from charts/dashboards
 	@$(PYTHON) -m charts.dashboards

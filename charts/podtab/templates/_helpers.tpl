@@ -164,7 +164,7 @@ before "# NAME" in an alert's expression is the value NAME of that alert.
 
 {{/* Where figures are exported to, or nothing. */}}
 {{- define "podtab.otlpEndpoint" -}}
-{{- (.Values.config.otlp).endpoint -}}
+{{- (.Values.config.otlp).endpoint | default "" -}}
 {{- end -}}
 
 {{/* The agent's configuration file.  The port has one place, .Values.port, because probes and services need it too. */}}
