@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from agent.attribution.attributor import Attributor
 from agent.attribution.pods import Placed, Pod, guessed_owner, pod_from_json
 from agent.attribution.settings import AttributionSettings
@@ -186,3 +188,17 @@ def test_selection_asks_the_server_for_nothing() -> None:
     attributor.labels_of(PATH)
     attributor.workload_of(process())
     assert source.asked == 0
+
+
+def test_a_process_is_named_without_a_call() -> None:
+    """For coverage: by its pod, also a deleted one; else by its unit or its name; nothing is remembered of the question."""
+    source = Source({UID: placed()})
+    attributor = Attributor(SETTINGS, source)
+    named = attributor.workload_of(process())
+    assert (named.kind, named.name, named.container) == ("Deployment", "bot", "app")
+    source.known = {}
+    assert attributor.workload_of(process()).kind == "Unknown"
+    unit = replace(process(), cgroup_path="/system.slice/web.service")
+    assert (attributor.workload_of(unit).kind, attributor.workload_of(unit).name) == ("SystemdUnit", "web.service")
+    bare = replace(process(), cgroup_path="/", name="agentd")
+    assert (attributor.workload_of(bare).kind, attributor.workload_of(bare).name) == ("Process", "agentd")

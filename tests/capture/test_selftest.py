@@ -58,3 +58,11 @@ def test_a_child_that_hangs(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(selftest, "_PATIENCE_SECONDS", 0.2)
     said = uretprobe_seccomp(kernel, child=CHILD.replace('print("alive"', 'input(); input(); print("alive"'))
     assert said.result is Result.NOT_MADE
+
+
+def test_a_running_agent_knows_without_trying_again(kernel: Kernel) -> None:
+    """Its links are the answer about links; a ring that brought nothing yet is no pass."""
+    seccomp = selftest.SelfTest(name="uretprobe_seccomp", result=Result.PASSED)
+    told = {one.name: one.result for one in selftest.as_seen(kernel, seccomp)}
+    assert told.pop("uprobe_multi", None) == (Result.PASSED if kernel.link_kind == "uprobe_multi" else None)
+    assert told == {"ring_buffer": Result.NOT_MADE, "uretprobe_seccomp": Result.PASSED}

@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 
-from agent.capture.selftest import Result
+from agent.capture.selftest import Result, SelfTest
 from agent.config import loads
 from agent.doctor import report
 from agent.doctor.checks import Grade, examine
@@ -64,3 +64,11 @@ def test_it_runs_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     data = json.loads(out.getvalue())
     assert code == (0 if data["ok"] else 1)
     assert {check["name"] for check in data["checks"]} >= {"kernel", "bpf", "sites"}
+
+
+def test_a_running_agent_tells_what_it_tried_at_its_start() -> None:
+    """Nothing is tried again: the agent's own results stand in the checks."""
+    tried = (SelfTest(name="ring_buffer", result=Result.PASSED, detail="5,000 bytes came through"),)
+    data = json.loads(report.of_running_agent(loads("attribution: {source: host}"), tried))
+    (ring,) = [check for check in data["checks"] if check["name"] == "ring_buffer"]
+    assert (ring["grade"], ring["found"]) == ("ok", "5,000 bytes came through")
