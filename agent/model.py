@@ -465,7 +465,7 @@ class Unpriced:
     """An unknown price is its own series, never $0."""
 
     reason: str
-    """A word of a closed set: ``unknown_model unknown_provider unknown_unit no_usage not_billed price_book_error``."""
+    """A word of a closed set: ``unknown_model unknown_provider unknown_unit no_usage not_billed committed price_book_error``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
