@@ -8,26 +8,44 @@ Nothing else changes.
 from __future__ import annotations
 
 from agent.dialects.aleph_alpha import AlephAlphaComplete, AlephAlphaEmbed
+from agent.dialects.anthropic_batches import AnthropicBatches, AnthropicBatchResults
 from agent.dialects.anthropic_complete import AnthropicComplete
 from agent.dialects.anthropic_messages import AnthropicMessages
 from agent.dialects.base import Dialect
 from agent.dialects.bedrock_converse import BedrockConverse, BedrockConverseStream
+from agent.dialects.bedrock_guardrail import BedrockGuardrail
 from agent.dialects.bedrock_invoke import BedrockInvoke, BedrockInvokeStream
 from agent.dialects.cohere_billed import CohereEmbed, CohereGenerate, CohereRerank
 from agent.dialects.cohere_chat import CohereChatV1, CohereChatV2
+from agent.dialects.free_calls import (
+    AnthropicCountTokens,
+    BedrockCountTokens,
+    GeminiCountTokens,
+    OpenAiInputTokens,
+    OpenAiModerations,
+)
+from agent.dialects.gemini_batches import GeminiBatches
 from agent.dialects.gemini_embed import GeminiBatchEmbed, GeminiEmbed
 from agent.dialects.gemini_generate import GeminiGenerate, GeminiStream
+from agent.dialects.gemini_interactions import GeminiInteractions
+from agent.dialects.llamacpp import LlamaCppCompletion
+from agent.dialects.mistral_ocr import MistralOcr
 from agent.dialects.ollama import OllamaChat, OllamaEmbed, OllamaGenerate
+from agent.dialects.openai_audio import OpenAiSpeech, OpenAiTranscription
+from agent.dialects.openai_batches import OpenAiBatches, OpenAiBatchResults
 from agent.dialects.openai_chat import OpenAiChat
 from agent.dialects.openai_completions import OpenAiCompletions
 from agent.dialects.openai_embeddings import OpenAiEmbeddings
 from agent.dialects.openai_images import OpenAiImages
 from agent.dialects.openai_responses import OpenAiResponses
 from agent.dialects.openai_runs import OpenAiRuns
+from agent.dialects.pinecone import PineconeEmbed, PineconeIndex
 from agent.dialects.replicate import ReplicatePredictions, ReplicateStream
 from agent.dialects.rerank import Rerank
 from agent.dialects.sagemaker import SageMakerInvocations, SageMakerStream
+from agent.dialects.search_tools import Exa, Firecrawl, Serper, Tavily
 from agent.dialects.tgi import TgiGenerate, TgiStream
+from agent.dialects.vertex_predict import VertexPredict
 from agent.dialects.watsonx import WatsonxEmbeddings, WatsonxGeneration
 
 DIALECTS: tuple[type[Dialect], ...] = (
@@ -66,4 +84,27 @@ DIALECTS: tuple[type[Dialect], ...] = (
     SageMakerStream,
     AlephAlphaComplete,
     AlephAlphaEmbed,
+    AnthropicBatches,
+    AnthropicBatchResults,
+    BedrockGuardrail,
+    AnthropicCountTokens,
+    BedrockCountTokens,
+    GeminiCountTokens,
+    OpenAiInputTokens,
+    OpenAiModerations,
+    GeminiBatches,
+    GeminiInteractions,
+    LlamaCppCompletion,
+    MistralOcr,
+    OpenAiSpeech,
+    OpenAiTranscription,
+    OpenAiBatches,
+    OpenAiBatchResults,
+    PineconeEmbed,
+    PineconeIndex,
+    Exa,
+    Firecrawl,
+    Serper,
+    Tavily,
+    VertexPredict,
 )

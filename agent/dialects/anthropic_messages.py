@@ -107,7 +107,7 @@ class AnthropicMessages:
 
     def reading(self, *, complete: bool, streaming: bool) -> Reading:
         remarks: list[str] = []
-        usage = _usage(self._usage, remarks)
+        usage = message_usage(self._usage, remarks)
         gateway = gateway_cost(self._usage)
         if usage.input_tokens is not None or usage.output_tokens is not None:
             # Without its start the stream's split of cache writes, and of older servers all input, is not known.
@@ -135,7 +135,7 @@ class AnthropicMessages:
         )
 
 
-def _usage(usage: Json, remarks: list[str]) -> Usage:
+def message_usage(usage: Json, remarks: list[str]) -> Usage:
     fresh = count(usage.get("input_tokens"))
     read = count(usage.get("cache_read_input_tokens"))
     written = count(usage.get("cache_creation_input_tokens"))
@@ -161,7 +161,7 @@ def _iterations(usage: Json, remarks: list[str]) -> tuple[ExtraUsage, ...]:
         ExtraUsage(
             kind=kind,
             model=word(get(iteration, "model")),
-            usage=_usage(mapping(iteration), remarks),
+            usage=message_usage(mapping(iteration), remarks),
         )
         for iteration in items(usage.get("iterations"))[:MAX_TOOL_CALLS]
         if (kind := word(get(iteration, "type"))) not in ("", "message")

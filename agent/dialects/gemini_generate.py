@@ -110,7 +110,7 @@ class GeminiGenerate:
     def reading(self, *, complete: bool, streaming: bool) -> Reading:
         self._take_last()
         remarks: list[str] = []
-        usage = _usage(self._usage, remarks)
+        usage = generate_usage(self._usage, remarks)
         gateway = gateway_cost(self._usage)
         if usage.input_tokens is not None or usage.output_tokens is not None:
             evidence = Evidence.REPORTED if self._usage_final or (complete and streaming) else Evidence.PARTIAL
@@ -155,7 +155,7 @@ def _reason(value: object) -> str:
     return str(value) if isinstance(value, int) and count(value) else word(value)
 
 
-def _usage(usage: Json, remarks: list[str]) -> Usage:
+def generate_usage(usage: Json, remarks: list[str]) -> Usage:
     prompt, made = count(usage.get("promptTokenCount")), count(usage.get("candidatesTokenCount"))
     thoughts, tools = count(usage.get("thoughtsTokenCount")), count(usage.get("toolUsePromptTokenCount"))
     if not usage or (prompt is None and made is None and count(usage.get("totalTokenCount")) is None):

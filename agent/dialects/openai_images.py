@@ -16,7 +16,7 @@ from agent.dialects.multipart import form_field
 from agent.dialects.openai_usage import read_usage
 from agent.dialects.reader import NOTHING, Reader
 from agent.dialects.values import Json, items, last_object, mapping, word
-from agent.model import Evidence, RequestHead
+from agent.model import RequestHead
 
 _PATH = re.compile(r"/images/(?:generations|edits|variations)$")
 _DEPLOYMENT = re.compile(r"/deployments/([^/]+)/")
@@ -38,7 +38,6 @@ class OpenAiImages(Reader):
         self._deployment = unquote(found[1]) if found else ""
         self._size = self._quality = ""
         self._pictures = 0
-        self._counted_by_us = False
 
     def request_body(self, body: bytes, complete: bool) -> None:
         super().request_body(body, complete)
@@ -71,9 +70,6 @@ class OpenAiImages(Reader):
 
     def _end(self, *, complete: bool) -> None:
         self.variant = "/".join(filter(None, (self._size, self._quality)))
-        self._counted_by_us = self.usage == NOTHING and self._pictures > 0
-        if self._counted_by_us:
+        self.estimated = self.usage == NOTHING and self._pictures > 0
+        if self.estimated:
             self._count(images=self._pictures)
-
-    def _evidence(self, whole_stream: bool) -> Evidence:
-        return Evidence.ESTIMATED if self._counted_by_us else super()._evidence(whole_stream)

@@ -78,6 +78,12 @@ def read_usage(usage: Json, *, provider: str = "", model: str = "") -> UsageRead
             output_tokens=completion,
             cache_read_input_tokens=part(cached, prompt, "cached_exceeds_input", remarks),
             cache_write_input_tokens=part(written, prompt, "cache_write_exceeds_input", remarks),
+            cache_write_12h_input_tokens=part(
+                count(mapping(into.get("cache_write_tokens_details")).get("ttl_12h_tokens")),
+                written,
+                "cache_write_12h_exceeds_cache_write",
+                remarks,
+            ),
             reasoning_output_tokens=part(reasoning, completion, "reasoning_exceeds_output", remarks),
             audio_input_tokens=part(audio_in, prompt, "modality_exceeds_input", remarks),
             audio_output_tokens=part(count(out.get("audio_tokens")), completion, "modality_exceeds_output", remarks),

@@ -50,6 +50,8 @@ class Reader:
         """The usage is the provider's last word."""
         self.pending = False
         """The answer is a receipt: what it costs comes with a later question, or it costs nothing."""
+        self.estimated = False
+        """The usage is our own count."""
         self.free = False
         """The provider charges nothing for this."""
         self.extra: list[ExtraUsage] = []
@@ -173,6 +175,8 @@ class Reader:
         if self.free:
             return Evidence.NOT_APPLICABLE
         if self.usage != NOTHING:
+            if self.estimated:
+                return Evidence.ESTIMATED
             return Evidence.REPORTED if self.final or whole_stream else Evidence.PARTIAL
         if self.pending:
             return Evidence.NOT_APPLICABLE

@@ -39,7 +39,16 @@ IDLE_NS = 3600 * 10**9
 # Memory is added up after this part of the budget has come, not for every chunk, and only over the connections that brought it.
 _ACCOUNTS_PER_BUDGET = 128
 # APIs whose answers can be fetched by their id, and how many of them are remembered: some hours of a busy node.
-_FETCHABLE = frozenset({"openai/responses", "openai/runs", "replicate/predictions"})
+_FETCHABLE = frozenset(
+    {
+        "openai/responses",
+        "openai/runs",
+        "openai/batches",
+        "replicate/predictions",
+        "gemini/batches",
+        "gemini/interactions",
+    }
+)
 _MAX_ANSWERED = 65_536
 
 
@@ -169,13 +178,16 @@ class Pipeline:
         """
         reading = call.reading
         polled = "polled" in reading.remarks
-        if not reading.response_id or reading.evidence is not Evidence.REPORTED or call.api not in _FETCHABLE:
+        ids = {(call.provider, name) for name in reading.object_ids}
+        if reading.response_id and call.api in _FETCHABLE:
+            ids.add((call.provider, reading.response_id))
+        if not ids or reading.evidence is not Evidence.REPORTED:
             return call
-        key = (call.provider, reading.response_id)
-        known = key in self._answered
-        self._answered[key] = None
-        self._answered.move_to_end(key)
-        if len(self._answered) > _MAX_ANSWERED:
+        known = not ids.isdisjoint(self._answered)
+        for key in ids:
+            self._answered[key] = None
+            self._answered.move_to_end(key)
+        while len(self._answered) > _MAX_ANSWERED:
             self._answered.popitem(last=False)
         if not (known and polled):
             return call

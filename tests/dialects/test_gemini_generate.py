@@ -72,9 +72,9 @@ def test_vertex_chunks_without_counts_are_no_usage() -> None:
         ("/v1/projects/p/locations/l/endpoints/123:streamGenerateContent", "gemini/streamGenerateContent"),
         ("/v1beta/tunedModels/mine:generateContent", "gemini/generateContent"),
         ("/v1beta/models/gemini-2.5-flash%3AgenerateContent", "gemini/generateContent"),
-        ("/v1beta/models/gemini-2.5-flash:countTokens", None),
+        ("/v1beta/models/gemini-2.5-flash:countTokens", "gemini/countTokens"),
         ("/v1beta/models/gemini-embedding-001:batchEmbedContents", "gemini/batchEmbedContents"),
-        ("/v1beta/models/gemini-2.5-flash:batchGenerateContent", None),
+        ("/v1beta/models/gemini-2.5-flash:batchGenerateContent", "gemini/batches"),
     ],
 )
 def test_what_is_read(path: str, api: str | None) -> None:

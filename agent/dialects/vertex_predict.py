@@ -1,0 +1,50 @@
+"""
+Vertex AI's ``:predict``: embeddings of text, and pictures of Imagen.
+
+Reference: https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/text-embeddings-api
+Each prediction states its own tokens; the answer's ``metadata`` states the characters that older models are billed by.  Pictures are
+counted by us.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import ClassVar
+from urllib.parse import unquote
+
+from agent.dialects.reader import Reader
+from agent.dialects.values import Json, count, get, items
+from agent.model import RequestHead
+
+_PATH = re.compile(r"/publishers/google/models/([^/:]+):predict$")
+
+
+class VertexPredict(Reader):
+    api: ClassVar[str] = "vertex/predict"
+    operation: ClassVar[str] = "embeddings"
+
+    @staticmethod
+    def accepts(request: RequestHead) -> bool:
+        return request.method == "POST" and _PATH.search(request.path) is not None
+
+    def __init__(self, request: RequestHead, provider: str) -> None:
+        super().__init__(request, provider)
+        found = _PATH.search(request.path)
+        self.requested_model = unquote(found[1]) if found else ""
+
+    def _ask(self, asked: Json) -> None:
+        """The model stands in the path."""
+
+    def _take(self, answer: Json) -> None:
+        predictions = items(answer.get("predictions"))
+        tokens = [
+            found
+            for one in predictions
+            if (found := count(get(one, "embeddings", "statistics", "token_count"))) is not None
+        ]
+        characters = count(get(answer, "metadata", "billableCharacterCount"))
+        pictures = sum(isinstance(get(one, "bytesBase64Encoded"), str) for one in predictions)
+        self._count(input_tokens=sum(tokens) if tokens else None, characters=characters)
+        if pictures and not tokens:
+            self._count(images=pictures)
+            self.estimated = True
