@@ -44,6 +44,8 @@ class ApiServer:
             "secure-port": str(self.port),
             "cert-dir": str(run / "certificates"),
             "authorization-mode": "RBAC",
+            # The chart's default profile.
+            "allow-privileged": "true",
             "token-auth-file": str(run / "tokens.csv"),
             "service-account-issuer": "https://kubernetes.default.svc",
             "service-account-key-file": str(run / "sa.key"),
