@@ -3,7 +3,7 @@
 PYTHON := .venv/bin/python
 ARGS ?=
 
-.PHONY: help setup check test demo bench docs dashboards image clean
+.PHONY: help setup check test demo bench corpus-matrix corpus-cuts docs dashboards image clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -23,6 +23,12 @@ demo: setup ## the main job, end to end, on this machine (needs root); ARGS=--js
 
 bench: setup ## measure: one JSON object on standard output, a table on standard error (needs root)
 	@$(PYTHON) -m tests.bench $(ARGS)
+
+corpus-matrix: ## every recorded exchange in every framing, compared with what it should give
+	@$(PYTHON) -m tests.dialects.matrix
+
+corpus-cuts: ## every recorded stream cut at every tenth: evidence and errors
+	@$(PYTHON) -m tests.dialects.cut_report
 
 docs: ## make the generated pages anew from the code
 	@$(PYTHON) -m agent.sinks.metrics_reference > docs/metrics.md

@@ -5,20 +5,17 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-import random
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
-import brotli
 import pytest
-import zstandard
 
 from agent.capture.tape import TapeWriter
 from agent.model import Call, Chunk, Direction, Unpriced
 from agent.replay import Framing, ReplayError, replay, to_json
 from tests.corpus import EXCHANGES, FOLDER, needs_corpus
+from tests.dialects.framings import MATRIX
 from tests.exchanges import CHAT_ANSWER, CONN, request, response
 
 
@@ -169,30 +166,16 @@ def test_the_command_prints_json_lines_and_fails_with_a_sentence(tmp_path: Path)
 # ------------------------------------------------------------------------------------------------------------- corpus
 
 
-def _random_sizes(seed: int) -> Callable[[int], list[int]]:
-    chance = random.Random(seed)
-
-    def sizes(total: int) -> list[int]:
-        parts = []
-        while total > 0:
-            parts.append(min(total, chance.choice((1, 3, 17, 120, 1000, 9000))))
-            total -= parts[-1]
-        return parts
-
-    return sizes
-
-
 FRAMINGS = {
-    "as recorded": Framing(),
-    "random reads": Framing(cuts=_random_sizes(1)),
-    "chunked, random reads": Framing(chunk_sizes=_random_sizes(2), cuts=_random_sizes(3)),
-    "gzip, chunked": Framing(
-        coding=lambda body: ("gzip", gzip.compress(body, 1)), chunk_sizes=_random_sizes(4), cuts=_random_sizes(5)
-    ),
-    "br": Framing(coding=lambda body: ("br", brotli.compress(body, quality=1)), cuts=_random_sizes(6)),
-    "zstd, chunked": Framing(
-        coding=lambda body: ("zstd", zstandard.compress(body, 1)), chunk_sizes=_random_sizes(7), cuts=_random_sizes(8)
-    ),
+    " ".join(name): MATRIX[name]
+    for name in (
+        ("as recorded", "plain"),
+        ("as recorded", "random reads"),
+        ("as recorded", "chunked, random reads"),
+        ("gzip", "chunked, random reads"),
+        ("br", "random reads"),
+        ("zstd", "chunked, random reads"),
+    )
 }
 
 
