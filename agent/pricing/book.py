@@ -151,6 +151,8 @@ def _selectors(question: Question) -> dict[Selector, str]:
         selectors[Selector.SPEED] = speed
     if region:
         selectors[Selector.REGION] = region
-    if question.variant:
+    if question.provider == "aws.bedrock" and question.variant == "optimized":
+        selectors[Selector.SPEED] = "optimized"  # latency: dearer, so it must not pass for standard in silence
+    elif question.variant:
         selectors[Selector.VARIANT] = question.variant.lower()
     return selectors

@@ -91,6 +91,8 @@ class Pricer:
             return _NOT_BILLED_CALL
         plan = self._plan(call, reading.served_model, reading.requested_model)
         if isinstance(plan, Unpriced):
+            if not stated and reading.extra_usage:
+                return self._extras_alone(call, remarks)
             return plan if stated or reading.server_tool_calls else _NO_USAGE
         rates = plan.rates
         # A price by the call or by the second needs no usage.
@@ -98,7 +100,7 @@ class Pricer:
             Measure.GPU_SECOND in rates.by_unit or Measure.REQUEST in rates.by_unit
         )
         if not stated and not by_the_call and not _tools(reading):
-            return _NO_USAGE
+            return self._extras_alone(call, remarks) if reading.extra_usage else _NO_USAGE
         bill = _Bill([*reading.remarks, *plan.remarks])
         bill.add(usage, rates)
         if Measure.REQUEST in rates.by_unit and (by_the_call or stated):
@@ -113,12 +115,21 @@ class Pricer:
         bill.remarks += remarks
         return bill.cost(rates, self.book.version)
 
+    def _extras_alone(self, call: Call, remarks: tuple[str, ...]) -> Cost | Unpriced:
+        """A guardrail asked by itself: no model, and yet a bill."""
+        bill = _Bill([*call.reading.remarks, *remarks])
+        for extra in call.reading.extra_usage:
+            self._add_extra(bill, call, extra)
+        if not bill.lines:
+            return _NO_USAGE
+        return bill.cost(Rates(rule=f"{call.provider} extra", by_unit={}), self.book.version)
+
     def _add_extra(self, bill: _Bill, call: Call, extra: ExtraUsage) -> None:
         if not states_tokens(extra.usage) and not states_measures(extra.usage):
             return
         reading = call.reading
         if extra.usage.guardrail_units:
-            plan = self._plan(call, f"guardrail/{extra.kind}", "")
+            plan = self._plan(call, f"guardrail/{extra.kind.removeprefix('guardrail_')}", "")
         elif extra.model:
             plan = self._plan(call, extra.model, "")
         else:

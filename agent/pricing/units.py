@@ -60,6 +60,7 @@ _TOOLS: dict[str, tuple[Measure, ...]] = {
     "browser_search": (Measure.WEB_SEARCH,),
     # Some models are billed by the answer that searched, some by the query: the price list says which.
     "google_search_queries": (Measure.GROUNDED_PROMPT, Measure.WEB_SEARCH),
+    "google_search": (Measure.GROUNDED_PROMPT, Measure.WEB_SEARCH),
     "x_search": (Measure.SOCIAL_SEARCH,),
     "file_search": (Measure.STORAGE_SEARCH,),
     "collections_search": (Measure.STORAGE_SEARCH,),
@@ -71,7 +72,7 @@ _TOOLS: dict[str, tuple[Measure, ...]] = {
 # Billed once for an answer, not once for a call of the tool.
 _ONCE = frozenset({Measure.GROUNDED_PROMPT, Measure.CODE_SESSION})
 # Cost nothing beside their tokens.
-FREE_TOOLS = frozenset({"web_fetch", "mcp", "image_generation", "mcp_list_tools", "url_context"})
+FREE_TOOLS = frozenset({"web_fetch", "mcp", "mcp_server_tool", "image_generation", "mcp_list_tools", "url_context"})
 
 _NS_PER_SECOND = Decimal(10**9)
 

@@ -242,6 +242,32 @@ def test_extra_usage_of_an_unknown_model() -> None:
     assert (cost.total_usd, cost.remarks) == (Decimal("0.006"), ("extra_unpriced",))
 
 
+def test_guardrails_cost_by_policy() -> None:
+    """Beside a model's tokens (5.5 + 27.5) and alone: 4 × 0.15 and 2 × 0.75 a thousand; what is free is free."""
+    extra = tuple(
+        ExtraUsage(kind=f"guardrail_{kind}", model="", usage=Usage(guardrail_units=units))
+        for kind, units in (
+            ("contentPolicyUnits", 4),
+            ("contentPolicyImageUnits", 2),
+            ("sensitiveInformationPolicyFreeUnits", 9),
+        )
+    )
+    usage = Usage(input_tokens=1000, output_tokens=1000)
+    beside = price("aws.bedrock", "us.anthropic.claude-opus-5", usage, extra=extra)
+    assert beside.total_usd == Decimal("0.033") + Decimal("0.0021")
+    alone = price("aws.bedrock", "", Usage(), extra=extra, evidence=Evidence.REPORTED)
+    assert (alone.total_usd, alone.remarks) == (Decimal("0.0021"), ())
+    nothing = (ExtraUsage(kind="compaction", model="house-model", usage=Usage(input_tokens=1)),)
+    assert reason("aws.bedrock", "", Usage(), extra=nothing) == "no_usage"
+
+
+def test_latency_optimised_bedrock_is_not_standard() -> None:
+    """It costs more and no list says how much: the standard price, and a word."""
+    usage = Usage(input_tokens=1000, output_tokens=1000)
+    cost = price("aws.bedrock", "us.anthropic.claude-opus-5", usage, variant="optimized")
+    assert cost.remarks == ("speed_not_priced",)
+
+
 def test_searches_cost_by_the_call() -> None:
     """Two at 10 dollars a thousand, once, however many extra usages there are; fetches are free, the rest is told."""
     extra = (ExtraUsage(kind="compaction", model="", usage=Usage(input_tokens=0, output_tokens=0)),)
