@@ -3,7 +3,7 @@
 PYTHON := .venv/bin/python
 ARGS ?=
 
-.PHONY: help setup check test demo bench corpus-matrix corpus-cuts docs dashboards image clean
+.PHONY: help setup check test demo bench corpus-matrix corpus-cuts docs dashboards image cluster-test cluster-up cluster-down clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -41,3 +41,12 @@ dashboards: ## make Grafana's dashboards anew from charts/dashboards
 
 image: ## build the container image and print its size
 	@./scripts/image $(ARGS)
+
+cluster-test: setup ## install the chart on a whole real Kubernetes node, built and run here, and check it against the books (needs root, Go)
+	@./scripts/cluster-test $(ARGS)
+
+cluster-up: setup ## leave that cluster standing, to play with
+	@./scripts/cluster-test up
+
+cluster-down: setup ## remove every trace of it
+	@./scripts/cluster-test down
