@@ -12,11 +12,13 @@ from agent.dialects.anthropic_batches import AnthropicBatches, AnthropicBatchRes
 from agent.dialects.anthropic_complete import AnthropicComplete
 from agent.dialects.anthropic_messages import AnthropicMessages
 from agent.dialects.base import Dialect
+from agent.dialects.bedrock_agent import BedrockAgent
 from agent.dialects.bedrock_converse import BedrockConverse, BedrockConverseStream
 from agent.dialects.bedrock_guardrail import BedrockGuardrail
 from agent.dialects.bedrock_invoke import BedrockInvoke, BedrockInvokeStream
 from agent.dialects.cohere_billed import CohereEmbed, CohereGenerate, CohereRerank
 from agent.dialects.cohere_chat import CohereChatV1, CohereChatV2
+from agent.dialects.deepgram import DeepgramListen
 from agent.dialects.free_calls import (
     AnthropicCountTokens,
     BedrockCountTokens,
@@ -107,4 +109,6 @@ DIALECTS: tuple[type[Dialect], ...] = (
     Serper,
     Tavily,
     VertexPredict,
+    BedrockAgent,
+    DeepgramListen,
 )

@@ -71,7 +71,8 @@ class GeminiGenerate:
         data = item.data
         # Every chunk has usage and only the last one's counts, so it is parsed at the end; tool calls and ends at once.
         if self._response_id and _TELLING.search(data) is None:
-            if b'"usageMetadata"' in data:
+            # Vertex AI's chunks without counts (`{"trafficType": …}`) replace none.
+            if b'TokenCount"' in data:
                 self._last = data
         else:
             self._take_last()
