@@ -31,6 +31,7 @@ from agent.dialects.gemini_embed import GeminiBatchEmbed, GeminiEmbed
 from agent.dialects.gemini_generate import GeminiGenerate, GeminiStream
 from agent.dialects.gemini_interactions import GeminiInteractions
 from agent.dialects.llamacpp import LlamaCppCompletion
+from agent.dialects.mcp_tools import McpTools
 from agent.dialects.mistral_ocr import MistralOcr
 from agent.dialects.ollama import OllamaChat, OllamaEmbed, OllamaGenerate
 from agent.dialects.openai_audio import OpenAiSpeech, OpenAiTranscription
@@ -111,4 +112,5 @@ DIALECTS: tuple[type[Dialect], ...] = (
     VertexPredict,
     BedrockAgent,
     DeepgramListen,
+    McpTools,
 )

@@ -25,6 +25,8 @@ _TOOLS = frozenset({"code_interpreter", "file_search"})
 class OpenAiRuns(Reader):
     api: ClassVar[str] = "openai/runs"
     operation: ClassVar[str] = "invoke_agent"
+    # Other servers of agents have these paths too (LangGraph), and other objects.
+    _shape: ClassVar[frozenset[str]] = frozenset({"object"})
 
     @staticmethod
     def accepts(request: RequestHead) -> bool:
