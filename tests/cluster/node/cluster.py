@@ -77,7 +77,7 @@ def down() -> None:
             kubectl("delete", "pods", "--all", "-A", "--force", "--grace-period=0", "--wait=false", timeout=60)
         with contextlib.suppress(RuntimeError):
             programs.wait("pods to go", lambda: not _containers(), seconds=40)
-    for name in ("prometheus", *reversed(programs.ORDER)):
+    for name in ("prometheus", "discovery", *reversed(programs.ORDER)):
         programs.stop(name)
     _kill_leftovers()
     network.remove()

@@ -49,12 +49,13 @@ def start(name: str) -> None:
     spawn(name, COMMANDS[name]())
 
 
-def spawn(name: str, command: list[str | Path]) -> None:
-    for folder in (LOGS, PIDS):
-        folder.mkdir(parents=True, exist_ok=True)
+def spawn(name: str, command: list[str | Path], folder: Path = STATE) -> None:
+    """Any command there; ``folder`` is where it starts."""
+    for needed in (LOGS, PIDS):
+        needed.mkdir(parents=True, exist_ok=True)
     with (LOGS / f"{name}.log").open("ab") as log:
         process = subprocess.Popen(
-            inside(*command), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd=STATE,
+            inside(*command), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd=folder,
             env={**os.environ, "ETCD_UNSUPPORTED_ARCH": os.uname().machine, "ETCDCTL_API": "3"},
         )  # fmt: skip
     (PIDS / name).write_text(str(process.pid))

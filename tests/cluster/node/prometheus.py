@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-import time
+import sys
 import urllib.parse
 import urllib.request
 from typing import Any
 
 import yaml
 
-from tests.cluster.node.layout import KUBECONFIG, NODE_IP, PROMETHEUS, STATE
+from tests.cluster.node.discovery import TARGETS, clean
+from tests.cluster.node.layout import NODE_IP, PROMETHEUS, ROOT, STATE
 from tests.cluster.node.programs import PIDS, answers, spawn, wait
 
 FOLDER = STATE / "prometheus"
@@ -46,7 +47,7 @@ def by_pod_monitor(monitor: dict[str, Any], interval: str = "2s") -> dict[str, A
     endpoint = monitor["spec"]["podMetricsEndpoints"][0]
     keep = [
         {
-            "source_labels": [f"__meta_kubernetes_pod_label_{_meta(name)}"],
+            "source_labels": [f"__meta_kubernetes_pod_label_{clean(name)}"],
             "regex": value,
             "action": "keep",
         }
@@ -72,17 +73,13 @@ def by_pod_monitor(monitor: dict[str, Any], interval: str = "2s") -> dict[str, A
     return job
 
 
-def _meta(label: str) -> str:
-    return "".join(c if c.isalnum() else "_" for c in label)
-
-
 def _job(name: str, interval: str, keep: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "job_name": name,
         "honor_labels": True,
         "scrape_interval": interval,
         "scrape_timeout": interval,
-        "kubernetes_sd_configs": [{"role": "pod", "kubeconfig_file": str(KUBECONFIG)}],
+        "file_sd_configs": [{"files": [str(TARGETS)]}],
         "relabel_configs": [
             _ONLY_RUNNING,
             *keep,
@@ -105,6 +102,7 @@ def start(job: dict[str, Any], rules: dict[str, Any] | None = None) -> None:
     if (PIDS / "prometheus").exists() and answers(f"{PROMETHEUS}/-/ready"):
         with urllib.request.urlopen(urllib.request.Request(f"{PROMETHEUS}/-/reload", method="POST"), timeout=10):
             return
+    spawn("discovery", [sys.executable, "-m", "tests.cluster.node.discovery"], folder=ROOT)
     spawn(
         "prometheus",
         [
@@ -149,12 +147,3 @@ def rules() -> dict[str, str]:
     with urllib.request.urlopen(f"{PROMETHEUS}/api/v1/rules", timeout=20) as response:
         groups = json.load(response)["data"]["groups"]
     return {rule["name"]: rule["health"] for group in groups for rule in group["rules"]}
-
-
-def settle_seconds() -> float:
-    """A scrape or two from now, everything that is on the page now is stored."""
-    return 5.0
-
-
-def pause() -> None:
-    time.sleep(settle_seconds())

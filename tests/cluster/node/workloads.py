@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,6 +68,8 @@ def start_provider() -> None:
     folder = STATE / "provider"
     folder.mkdir(exist_ok=True)
     made = certificates.make(folder)
+    # One that runs has another certificate.
+    kubectl("-n", PROVIDER_NAMESPACE, "delete", "pod", "fake-provider", "--ignore-not-found", "--now")
     apply(_secret(PROVIDER_NAMESPACE, "certificate", {"server.pem": made.server}))
     for namespace in ("shop", "lab"):
         apply(_secret(namespace, "authority", {"ca.pem": made.authority}))
@@ -238,7 +239,3 @@ def remove(cast: Sequence[Workload]) -> None:
         kubectl("-n", workload.namespace, "delete", workload.kind.lower(), workload.name, "--ignore-not-found", "--now")
         kubectl("-n", workload.namespace, "delete", "pod,job", "-l", f"app={workload.name}", "--now")
     eventually("old pods to be gone", lambda: not any(pods_of(workload) for workload in cast), seconds=120)
-
-
-def dumps(objects: Sequence[dict[str, Any]]) -> str:
-    return json.dumps(objects, indent=1)
