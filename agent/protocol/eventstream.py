@@ -26,6 +26,8 @@ _CRC = struct.Struct(">I")
 # The sizes of header values by type: true, false, byte, short, integer, long, bytes, string, timestamp, uuid; None is a u16 and that many.
 _VALUE_BYTES = (0, 0, 1, 2, 4, 8, None, None, 8, 16)
 _STRING = 7
+# A stream has a handful of different headers, all of them again and again; a hostile one has more, which are read each time.
+_MAX_REMEMBERED = 64
 
 
 def is_frame(prelude: bytes) -> bool:
@@ -38,13 +40,15 @@ def is_frame(prelude: bytes) -> bool:
 
 
 class EventStreamParser:
-    __slots__ = ("_carry", "_lost", "_need", "damaged")
+    __slots__ = ("_carry", "_lost", "_names", "_need", "damaged")
 
     def __init__(self) -> None:
         self._carry = bytearray()
         """The frame under way.  Grows in place."""
         self._need = PRELUDE_BYTES
         """With fewer bytes than this there is nothing to do."""
+        self._names: dict[bytes, str | None] = {}
+        """From the bytes of all headers to the item's name; None: no item."""
         self._lost = False
         """Where the next frame begins is not known."""
         self.damaged = False
@@ -82,9 +86,10 @@ class EventStreamParser:
                 continue
             self._lost = False
             at += total
-            item = _item(frame, headers)
-            if item is not None:
-                items.append(item)
+            payload = PRELUDE_BYTES + headers
+            name = self._name(frame[PRELUDE_BYTES:payload])
+            if name is not None:
+                items.append(StreamItem(name, frame[payload:-4]))
         del carry[:at]
         return items
 
@@ -99,6 +104,14 @@ class EventStreamParser:
         self._carry.clear()
         return []
 
+    def _name(self, headers: bytes) -> str | None:
+        if headers in self._names:
+            return self._names[headers]
+        name = _name_in(headers)
+        if len(self._names) < _MAX_REMEMBERED and len(headers) < 512:
+            self._names[headers] = name
+        return name
+
 
 def _next_zero(carry: bytearray, at: int) -> int:
     """A frame is smaller than 16 MiB, so its first byte is 0."""
@@ -106,16 +119,15 @@ def _next_zero(carry: bytearray, at: int) -> int:
     return found if found >= 0 else len(carry)
 
 
-def _item(frame: bytes, headers_bytes: int) -> StreamItem | None:
-    headers = _headers(frame[PRELUDE_BYTES : PRELUDE_BYTES + headers_bytes])
-    payload = frame[PRELUDE_BYTES + headers_bytes : -4]
+def _name_in(data: bytes) -> str | None:
+    headers = _headers(data)
     match headers.get(":message-type", "event"):
         case "event":
-            return StreamItem(headers.get(":event-type", ""), payload)
+            return headers.get(":event-type", "")
         case "exception":
-            return StreamItem("exception:" + headers.get(":exception-type", ""), payload)
+            return "exception:" + headers.get(":exception-type", "")
         case "error":
-            return StreamItem("error:" + headers.get(":error-code", ""), payload)
+            return "error:" + headers.get(":error-code", "")
     return None
 
 
