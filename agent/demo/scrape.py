@@ -97,7 +97,8 @@ def _wrong_labels(pod: Pod, labels: dict[str, str]) -> list[Difference]:
         "environment": pod.environment,
     }
     return [
-        Difference(pod=pod.name, figure=f"label {label}", served=wanted, captured=labels.get(label, "absent"))
+        # To Prometheus a label that is empty and one that is not there are the same.
+        Difference(pod=pod.name, figure=f"label {label}", served=wanted, captured=labels.get(label, ""))
         for label, wanted in expected.items()
-        if labels.get(label) != wanted
+        if labels.get(label, "") != wanted
     ]
