@@ -1,5 +1,6 @@
 """What a demo could leave behind on a machine."""
 
+import os
 import subprocess
 import time
 from collections.abc import Callable
@@ -20,6 +21,9 @@ def leftovers() -> set[str]:
             found.add(f"mount {line}")
     for folder in Path("/proc").glob("[0-9]*"):
         try:
+            # The same programs in a container with a root of its own are not the demo's.
+            if not os.path.samefile(folder / "root", "/"):
+                continue
             command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
         except OSError:
             continue
