@@ -59,7 +59,7 @@ def read(page: str, pods: Sequence[Pod]) -> Captured:
             if not names or not sample.value:
                 continue
             labels, value = sample.labels, Decimal(repr(sample.value))
-            pod = known.get(labels["pod"])
+            pod = known.get(labels.get("pod", ""))
             if pod is None:
                 who = f"{labels['workload_kind']}/{labels['workload']}"
                 if names[0].startswith(OUTCOME):

@@ -230,15 +230,19 @@ AGENT_NAMESPACE = "ai-cost"
 
 
 def install(profile: str, *values: str, upgrade: bool = False) -> str:
-    """The chart from this checkout, by helm, with the image that was built from this checkout.  Returns when its pods are ready."""
+    """The chart from this checkout, by helm, with the image that was built from this checkout.  Returns when its pods are ready.
+
+    ``values``: path=JSON, more of the chart's values.
+    """
     repository, _, tag = images.PODTAB.rpartition(":")
     options = [f"image.repository={repository}", f"image.tag={tag}", "image.pullPolicy=Never"]
-    options += [f"security.profile={profile}", "config.cluster=test", *values]
+    options += [f"security.profile={profile}", "config.cluster=test"]
     if not upgrade:
         labels = {"pod-security.kubernetes.io/enforce": "privileged"}
         metadata = {"name": AGENT_NAMESPACE, "labels": labels}
         apply({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
     told = helm("upgrade" if upgrade else "install", "podtab", str(ROOT / "charts" / "podtab"), "-n", AGENT_NAMESPACE,
-                *(part for option in options for part in ("--set", option)), "--wait", "--timeout", "180s")  # fmt: skip
+                *(part for option in options for part in ("--set", option)),
+                *(part for value in values for part in ("--set-json", value)), "--wait", "--timeout", "180s")  # fmt: skip
     kubectl("-n", AGENT_NAMESPACE, "rollout", "status", "daemonset/podtab", "--timeout=180s", timeout=200)
     return told
