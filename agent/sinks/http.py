@@ -7,6 +7,7 @@ elsewhere, and nobody else's page may frame or read it.
 
 from __future__ import annotations
 
+import gzip
 import socket
 import socketserver
 import sys
@@ -26,6 +27,8 @@ from agent.model import PodtabError
 _MAX_CONCURRENT = 16
 _TIMEOUT_SECONDS = 10
 _MAX_PARAMETERS = 16
+# Label names repeat in every line: a page of metrics shrinks to a thirtieth.  Below this the head would be most of it.
+_PACK_FROM_BYTES = 16 * 1024
 _TEXT = "text/plain; charset=utf-8"
 # No inline script or style either: a name that a pod chose can't become one.
 _SECURITY_HEADERS = MappingProxyType(
@@ -101,8 +104,14 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(503 if reason else 200, f"{reason or 'ok'}\n".encode(), _TEXT)
 
     def _answer(self, status: int, body: bytes, content_type: str, cache: str = "no-store") -> None:
+        packed = len(body) >= _PACK_FROM_BYTES and "gzip" in self.headers.get("Accept-Encoding", "")
+        if packed:
+            body = gzip.compress(body, compresslevel=1)
         self.send_response(status)
         self.send_header("Content-Type", content_type)
+        if packed:
+            self.send_header("Content-Encoding", "gzip")
+        self.send_header("Vary", "Accept-Encoding")
         self.send_header("Content-Length", str(len(body)))
         self.send_header("Cache-Control", cache)
         for name, value in _SECURITY_HEADERS.items():

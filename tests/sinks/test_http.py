@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import http.client
 import socket
 from collections.abc import Iterator
@@ -55,6 +56,29 @@ def test_metrics_are_served(port: int) -> None:
     _, kind, page = get(port, "/metrics", Accept="application/openmetrics-text; version=1.0.0")
     assert kind.startswith("application/openmetrics-text")
     assert page.endswith("# EOF\n")
+
+
+def test_a_large_page_is_packed_for_who_asks() -> None:
+    """Prometheus always asks for gzip; curl does not."""
+    registry = CollectorRegistry()
+    gauge = Gauge("podtab_test_things", "Things.", ["pod"], registry=registry)
+    for number in range(1_000):
+        gauge.labels(f"checkout-assistant-{number}").set(number)
+    server = HttpServer("127.0.0.1", 0, registry, healthy=lambda: "", ready=lambda: "")
+    server.start()
+    try:
+        plain = get(server.server_port, "/metrics")[2]
+        connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=5)
+        connection.request("GET", "/metrics", headers={"Accept-Encoding": "gzip"})
+        answer = connection.getresponse()
+        packed = answer.read()
+        connection.close()
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert answer.headers["Content-Encoding"] == "gzip"
+    assert len(packed) < len(plain) / 5
+    assert gzip.decompress(packed).decode() == plain
 
 
 def test_health_says_why_not(port: int, answers: Answers) -> None:

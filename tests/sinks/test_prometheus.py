@@ -240,3 +240,13 @@ def test_the_price_and_the_page_agree() -> None:
     one = call("openrouter", "openai/gpt-4o", reported=Decimal("0.5"))
     page.sink.accept(LedgerEntry(call=one, cost=PRICER.price(one), workload=WEB))
     assert page.value("podtab_cost_usd_total", BASE | {"provider": "openrouter", "model": "openai/gpt-4o"}) == 0.5
+
+
+def test_a_node_of_a_thousand_pods_keeps_its_limits() -> None:
+    """Past the limit pods share one series; every call is still counted, and the page stops growing."""
+    page = Page(max_pods=100)
+    for number in range(1_000):
+        page.sink.accept(entry(f"web-{number}"))
+    calls = [line for line in page.series() if line.startswith("podtab_calls_total")]
+    assert len(calls) == 101
+    assert page.value("podtab_calls_total", BASE | {"pod": "other", "outcome": "ok"}) == 900
