@@ -36,6 +36,12 @@ RUN apt-get update \
 RUN rm -rf /usr/share/doc /usr/share/man /usr/share/info /usr/share/locale /usr/share/zoneinfo /usr/share/perl* \
            /usr/lib/*/perl* /usr/lib/*/gconv /usr/lib/python3.11/lib2to3 /var/cache/* /var/lib/apt /var/log/*
 COPY --from=build /opt/podtab /opt/podtab
+# What is inside, for scanners and auditors: `docker run --rm --entrypoint cat IMAGE /usr/share/podtab/sbom.cdx.json`
+ARG VERSION=0.0.0
+COPY scripts/sbom /tmp/sbom
+RUN mkdir -p /usr/share/podtab \
+ && python3 /tmp/sbom podtab "${VERSION}" /opt/podtab/lib/python3.11/site-packages > /usr/share/podtab/sbom.cdx.json \
+ && rm /tmp/sbom
 
 # One layer from nothing: what was removed above is really gone.
 FROM scratch

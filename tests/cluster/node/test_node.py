@@ -148,6 +148,17 @@ def test_operator_kinds_are_taken_up_and_the_least_profile_captures_too() -> Non
     assert_equal(workloads.run(CAST), since=already)
 
 
+def test_the_image_says_what_is_in_it() -> None:
+    """A bill of materials of Debian's and Python's packages; no compiler but BCC's own, no package installer."""
+    inside = ("exec", "-n", AGENT_NAMESPACE, agent_pod(), "--")
+    bill = json.loads(kubectl(*inside, "cat", "/usr/share/podtab/sbom.cdx.json"))
+    purls = {one["purl"].split("@")[0] for one in bill["components"]}
+    assert {"pkg:deb/debian/python3-bpfcc", "pkg:pypi/podtab", "pkg:pypi/genai-prices"} <= purls
+    tools = "gcc cc clang ld as make pip pip3 curl wget"
+    found = kubectl(*inside, "sh", "-c", f"for one in {tools}; do command -v $one; done; true").split()
+    assert found == []
+
+
 def test_every_rule_evaluates() -> None:
     """A real Prometheus takes them all, and none of them fails."""
     eventually("rules evaluated", lambda: set(prometheus.rules().values()) == {"ok"}, seconds=30)
@@ -175,15 +186,15 @@ def test_helm_test_passes() -> None:
 
 
 def test_pods_scaled_up_and_away() -> None:
-    """1 → 12 → 0 pods of one image: every one of them is counted, by name."""
+    """1 → 30 → 0 pods of one image: every one of them is counted, by name."""
     many = Workload(
         namespace="shop", kind="Deployment", name="many", team="web", script="openai_sync.py", steps=("chat",)
     )
     workloads.remove([many])
     cluster.apply(workloads.manifest(many, rounds=1))
     workloads.finished(many)
-    kubectl("-n", "shop", "scale", "deployment/many", "--replicas=12")
-    assert_equal(workloads.finished(many, 12))
+    kubectl("-n", "shop", "scale", "deployment/many", "--replicas=30")
+    assert_equal(workloads.finished(many, 30))
     kubectl("-n", "shop", "scale", "deployment/many", "--replicas=0")
     eventually("no pods", lambda: not workloads.pods_of(many))
 
@@ -224,6 +235,27 @@ def test_a_killed_agent_comes_back_and_counts_on() -> None:
     )
     eventually("the agent ready again", agent_ready)
     assert_equal(workloads.run(CAST[:2]))
+
+
+def test_an_update_under_load_counts_nothing_twice() -> None:
+    """While the agents change places calls are missed, never doubled, and the new one counts what it sees."""
+    workloads.remove([STEADY])
+    already = len(workloads.read_books())
+    cluster.apply(workloads.manifest(STEADY, rounds=80))
+    eventually("its pod", lambda: workloads.pods_of(STEADY))
+    pod = workloads.pods_of(STEADY)[0]["metadata"]["name"]
+    by_agent = f'sum by (instance) (max_over_time(podtab_calls_total{{pod="{pod}"}}[5m]))'
+    eventually("its first calls", lambda: prometheus.query(by_agent))
+    old = agent_pod()
+    kubectl("-n", AGENT_NAMESPACE, "rollout", "restart", "daemonset/podtab")
+    eventually("another agent", lambda: agent_pod() != old and agent_ready(), seconds=180)
+    workloads.finished(STEADY)
+    served = len(workloads.read_books()) - already
+    eventually("both agents' figures", lambda: len(prometheus.query(by_agent)) == 2)
+    time.sleep(5)
+    counted = [float(row["value"][1]) for row in prometheus.query(by_agent)]
+    assert all(counted)
+    assert sum(counted) <= served
 
 
 def test_a_drained_node_keeps_its_agent() -> None:
