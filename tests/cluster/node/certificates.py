@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import subprocess
-from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
@@ -21,7 +20,6 @@ CLIENTS = {
     "proxy": "/CN=system:kube-proxy",
     "kubelet": f"/O=system:nodes/CN=system:node:{NODE}",
     "api-to-kubelet": "/O=system:masters/CN=kube-apiserver-kubelet-client",
-    # Of the extension API servers' front proxy: none here, but the API server's flags want one.
 }
 SERVERS = {
     "apiserver": (
@@ -94,7 +92,3 @@ def _openssl(*arguments: str | Path) -> None:
     done = subprocess.run(["openssl", *map(str, arguments)], check=False, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"openssl {arguments[0]}: {done.stderr.strip()[-300:]}")
-
-
-def clients() -> Sequence[str]:
-    return tuple(CLIENTS)

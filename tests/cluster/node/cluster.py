@@ -21,6 +21,10 @@ PACKAGES = {
     "buildah": "buildah", "prometheus": "prometheus", "openssl": "openssl", "cc": "gcc",
 }  # fmt: skip
 
+# Where containerd's network plugins remember their results; it may be somebody else's too.
+CNI_CACHE = Path("/var/lib/cni")
+_MADE_CNI_CACHE = STATE / "made-cni-cache"
+
 
 class CommandError(RuntimeError):
     """A command that had to work did not."""
@@ -34,7 +38,11 @@ def up(*, build: bool = True) -> None:
     """From nothing to a Ready node with all images, in a minute or two once things are built."""
     if STATE.exists():
         raise CommandError(f"{STATE} exists: a cluster stands there already; make cluster-down removes it")
+    if busy := [str(folder) for folder in _kubepods() if _pids(folder)]:
+        raise CommandError(f"another kubelet's pods are at work here ({busy[0]}): its cgroups would be mixed with ours")
     STATE.mkdir(parents=True, mode=0o755)
+    if not CNI_CACHE.exists():
+        _MADE_CNI_CACHE.touch()
     began = time.monotonic()
     say("certificates and network")
     certificates.make()
@@ -69,8 +77,10 @@ def up(*, build: bool = True) -> None:
 
 
 def down() -> None:
-    """Every trace of it, whatever state it is in."""
-    if STATE.exists() and programs.running("kube-apiserver") and programs.running("kubelet"):
+    """Every trace of it, whatever state it is in; nothing where none stands, as pods and namespaces here are then somebody else's."""
+    if not STATE.exists():
+        return
+    if programs.running("kube-apiserver") and programs.running("kubelet"):
         with contextlib.suppress(CommandError):
             for kind in ("daemonsets", "deployments", "statefulsets", "cronjobs", "jobs"):
                 kubectl("delete", kind, "--all", "-A", "--wait=false", timeout=30)
@@ -83,8 +93,10 @@ def down() -> None:
     network.remove()
     _unmount()
     _remove_cgroups()
-    shutil.rmtree(STATE, ignore_errors=False) if STATE.exists() else None
-    shutil.rmtree("/var/lib/cni", ignore_errors=True)
+    if _MADE_CNI_CACHE.exists():
+        shutil.rmtree(CNI_CACHE, ignore_errors=True)
+    # Last: a removal that was cut can be done again.
+    shutil.rmtree(STATE)
 
 
 def remains() -> list[str]:
@@ -185,10 +197,9 @@ def _processes() -> list[str]:
 def _kill_leftovers() -> None:
     """Containers and their shims, which outlive containerd."""
     for folder in _kubepods():
-        for file in folder.rglob("cgroup.procs"):
-            with contextlib.suppress(OSError):
-                for pid in file.read_text().split():
-                    os.kill(int(pid), 9)
+        for pid in _pids(folder):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, 9)
     for line in _processes():
         pid, _, command = line.partition(" ")
         if "containerd-shim" in command and str(STATE) in command:
@@ -198,10 +209,19 @@ def _kill_leftovers() -> None:
 
 
 def _kubepods() -> list[Path]:
-    """Of all hierarchies.  Only ours: the tests refuse to run where another kubelet is at work."""
+    """Of all hierarchies.  Only ours while a cluster stands: ``up`` refuses where another kubelet is at work."""
     mounts = [line.split() for line in Path("/proc/self/mounts").read_text().splitlines()]
     roots = [Path(fields[1]) for fields in mounts if fields[2] in ("cgroup", "cgroup2")]
     return [root / "kubepods" for root in roots if (root / "kubepods").is_dir()]
+
+
+def _pids(folder: Path) -> list[int]:
+    """Of all processes in it and below."""
+    found: list[int] = []
+    for file in folder.rglob("cgroup.procs"):
+        with contextlib.suppress(OSError):
+            found += map(int, file.read_text().split())
+    return found
 
 
 def _remove_cgroups() -> None:
