@@ -14,7 +14,7 @@ import queue
 import signal
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,23 +31,23 @@ from agent.capture.processes import pids
 from agent.capture.ring import ProcessEnded, ProcessStarted
 from agent.capture.selection import Choice, PodFacts, Selection
 from agent.capture.selftest import Result, SelfTest, as_seen, uretprobe_seccomp
-from agent.capture.sites import first_instruction_plan, plan
+from agent.capture.sites import Abilities
+from agent.capture.stacks import plan
 from agent.capture.targets import Targets
 from agent.config import Config, NameSource
 from agent.dialects import DIALECTS
 from agent.dialects.providers import Providers
+from agent.health import AgentHealth, capture_state
 from agent.host.containers import pod_of
 from agent.logs import Log, configure
 from agent.model import Chunk, Judgement, LedgerEntry, PricedCall, Process, Quarantined, Unsupported, Verdict
 from agent.pipeline.pipeline import Output, Pipeline
 from agent.prices.files import Paths, PriceFiles
 from agent.pricing import Pricer
-from agent.sinks import metrics
 from agent.sinks.coverage import Coverage, Covered
 from agent.sinks.http import HttpServer
-from agent.sinks.metrics import Metric
 from agent.sinks.otlp import sink as otlp
-from agent.sinks.prometheus import HealthCollector, PrometheusSink, Samples
+from agent.sinks.prometheus import HealthCollector, PrometheusSink
 from agent.sinks.web import Capture, Identity, Site
 
 if TYPE_CHECKING:
@@ -127,8 +127,20 @@ class Agent:
         self._stopping = threading.Event()
         self._scanned = threading.Event()
         self._heard = time.monotonic()
-        self.registry.register(HealthCollector([self._health, self._otlp.samples]))
         self._coverage = Coverage(self._covered, max_pods=config.metrics.max_pods)
+        health = AgentHealth(
+            config=config,
+            kernel=self._kernel,
+            targets=self._targets,
+            pipeline=self._pipeline,
+            attributor=self._attributor,
+            sink=self._sink,
+            coverage=self._coverage,
+            pricer=pricer,
+            watch=self._watch,
+            capture=self._capture_state,
+        )
+        self.registry.register(HealthCollector([health.samples, self._otlp.samples]))
         self._site = self._build_site(doctor) if config.page.enabled else None
         self._http = HttpServer(
             config.listen_host,
@@ -180,9 +192,10 @@ class Agent:
         )
 
     def _plan(self, elf: ElfFile) -> Plan:
-        if self.config.capture.sites.value == "first":
-            return first_instruction_plan(elf)
-        return plan(elf, uretprobe_safe=self._uretprobe_safe, cookies=self._kernel.cookies)
+        first = self.config.capture.sites.value == "first"
+        return plan(
+            elf, Abilities(uretprobe_safe=self._uretprobe_safe, cookies=self._kernel.cookies, first_instructions=first)
+        )
 
     def _choose(self, process: Process) -> Choice:
         config = self.config.selection
@@ -360,41 +373,4 @@ class Agent:
         ]
 
     def _capture_state(self) -> Capture:
-        libraries = self._targets.status()
-        slow = sum(len(library.slow_sites) for library in libraries if not library.error)
-        failed = sum(1 for library in libraries if library.error)
-        return Capture(
-            reason=self._why_not_in_force(),
-            link_kind=self._kernel.link_kind,
-            libraries_probed=len(libraries) - failed,
-            libraries_failed=failed,
-            sites_emulated=sum(library.sites for library in libraries) - slow,
-            sites_single_stepped=slow,
-        )
-
-    def _health(self) -> Mapping[Metric, Samples]:
-        published = self._pricer.book.catalog.published
-        capture = self._capture_state()
-        values: dict[Metric, Samples] = {
-            metrics.KERNEL_EVENTS: {(name,): float(value) for name, value in self._kernel.counters().items()},
-            metrics.RING_FILL: {(): float(self._kernel.ring.fill_bytes)},
-            metrics.RING_SIZE: {(): float(self.config.capture.ring_bytes)},
-            metrics.LIBRARIES: {("probed",): capture.libraries_probed, ("failed",): capture.libraries_failed},
-            metrics.SITES: {("emulated",): capture.sites_emulated, ("single_stepped",): capture.sites_single_stepped},
-            metrics.LINK_KIND: {(capture.link_kind,): 1.0},
-            metrics.COVERAGE: self._coverage.samples(),
-            metrics.PROCESSES: {(): float(self._targets.processes)},
-            metrics.CONNECTIONS: {(): float(self._pipeline.open_connections)},
-            metrics.HELD_CALLS: {(): float(self._attributor.held_calls)},
-            metrics.UNCERTAIN_NAMES: {(doubt,): float(number) for doubt, number in self._attributor.doubts.items()},
-            metrics.LIMITED: {(label,): float(number) for label, number in self._sink.limiter.turned_away.items()},
-            metrics.PRICE_BOOK_TIME: {} if published is None else {(): published.timestamp()},
-            metrics.BUILD: {(__version__, self._price_book): 1.0},
-        }
-        if self._watch is not None:
-            health, age = self._watch.health, self._watch.health.age_seconds()
-            values[metrics.API_SERVER] = {(): float(health.reachable)}
-            values[metrics.API_ERRORS] = {(str(one),): float(times) for one, times in health.errors.items()}
-            values[metrics.API_REQUESTS] = {(str(one),): float(times) for one, times in health.requests.items()}
-            values[metrics.POD_CACHE_AGE] = {} if age is None else {(): age}
-        return values
+        return capture_state(self._targets.status(), self._kernel.link_kind, self._why_not_in_force())

@@ -15,7 +15,8 @@ from agent.capture.processes import pids
 from agent.capture.ring import Happening, ProcessEnded, ProcessStarted
 from agent.capture.selection import Choice
 from agent.capture.selftest import Result, uretprobe_seccomp
-from agent.capture.sites import plan
+from agent.capture.sites import Abilities
+from agent.capture.stacks import plan
 from agent.capture.tape import TapeWriter
 from agent.capture.targets import Targets
 from agent.config import Config
@@ -44,7 +45,7 @@ def record(config: Config, path: Path, *, content: bool, seconds: float) -> int:
         safe = uretprobe_seccomp(kernel).result is Result.PASSED
 
         def planner(elf: ElfFile) -> Plan:
-            return plan(elf, uretprobe_safe=safe, cookies=kernel.cookies)
+            return plan(elf, Abilities(uretprobe_safe=safe, cookies=kernel.cookies))
 
         targets = Targets(kernel, planner=planner, choose=lambda _: Choice.SELECTED, learn=recorder.process)
         try:

@@ -54,8 +54,20 @@ class Site:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unreadable:
+    """A TLS stack that a file carries and that nobody can read from outside."""
+
+    stack: str
+    detail: str
+    """Why, in one sentence."""
+    remedy: str
+    """What the owner of the pod can do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """All sites of one file; ``missing`` names functions that the file has and that no site could be found for, with the reason."""
 
     sites: tuple[Site, ...]
     missing: tuple[str, ...] = ()
+    unreadable: tuple[Unreadable, ...] = ()

@@ -20,53 +20,56 @@ from agent.capture.x86 import Argument, StackSlot, Step, returns, walk
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Form:
-    """One exported function and where its caller puts the pointer to the count; 0: it returns the count."""
+class Form:
+    """One exported function of (connection, buffer, size, …) and where its caller puts the pointer to the count; 0: it returns the count."""
 
     name: str
-    pointer_argument: int
+    pointer_argument: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Way:
+class Way:
     """One direction of a library."""
 
-    forms: tuple[_Form, ...]
+    forms: tuple[Form, ...]
     entry: Role
     leave: Role
 
 
-_WAYS = (
-    _Way(
-        forms=(_Form(name="SSL_read", pointer_argument=0), _Form(name="SSL_read_ex", pointer_argument=4)),
-        entry=Role.READ_ENTRY,
-        leave=Role.READ_RETURN,
-    ),
-    _Way(
-        forms=(
-            _Form(name="SSL_write", pointer_argument=0),
-            _Form(name="SSL_write_ex", pointer_argument=4),
-            _Form(name="SSL_write_ex2", pointer_argument=5),  # OpenSSL 3.3: SSL_write_ex with flags
-        ),
-        entry=Role.WRITE_ENTRY,
-        leave=Role.WRITE_RETURN,
-    ),
-)
-_CLOSERS = ("SSL_free", "SSL_shutdown")
-FUNCTIONS = (*(form.name for way in _WAYS for form in way.forms), *_CLOSERS)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calls:
+    """The functions of a C library that move plaintext, and those that end a connection (their first argument)."""
+
+    ways: tuple[Way, ...]
+    closers: tuple[str, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (*(form.name for way in self.ways for form in way.forms), *self.closers)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Abilities:
+    """What this kernel and the configuration allow."""
+
+    uretprobe_safe: bool
+    cookies: bool = True
+    first_instructions: bool = False
+    """Every function's first instruction, entry and return: what other tools do.  The yardstick of the benchmark."""
+
 
 # SSL_write_ex → SSL_write_ex2 → the inner function: no build seen goes further.
 _MAX_TAIL_JUMPS = 3
 
 
-def plan(elf: ElfFile, *, uretprobe_safe: bool, cookies: bool = True) -> Plan:
-    """The best sites of a TLS library or a program that carries one; no sites where it defines no such function."""
-    functions = elf.functions(FUNCTIONS)
-    if elf.machine != "x64":
-        return _first_instructions(functions, uretprobe_safe=uretprobe_safe)
+def choose(elf: ElfFile, functions: Mapping[str, Function], calls: Calls, abilities: Abilities) -> Plan:
+    """The best sites for those of ``calls`` that are in ``functions``; no sites where none is."""
+    uretprobe_safe, cookies = abilities.uretprobe_safe, abilities.cookies
+    if abilities.first_instructions or elf.machine != "x64":
+        return _first_instructions(functions, calls, uretprobe_safe=uretprobe_safe)
     sites: list[Site] = []
     missing: list[str] = []
-    for way in _WAYS:
+    for way in calls.ways:
         present = [(form, functions[form.name]) for form in way.forms if form.name in functions]
         own = [_function_sites(way, form, function, uretprobe_safe, cookies) for form, function in present]
         if uretprobe_safe and not all(site.emulated for group in own for site in group):
@@ -78,19 +81,14 @@ def plan(elf: ElfFile, *, uretprobe_safe: bool, cookies: bool = True) -> Plan:
             sites += group
             if not group and not _leads_to_another(form, functions):
                 missing.append(f"{form.name}: no site on this kernel gives its result")
-    sites += [_entry(Role.CLOSE, functions[name], needs=1) for name in _CLOSERS if name in functions]
+    sites += [_entry(Role.CLOSE, functions[name], needs=1) for name in calls.closers if name in functions]
     return Plan(sites=tuple(sites), missing=tuple(missing))
 
 
-def first_instruction_plan(elf: ElfFile) -> Plan:
-    """Every function's first instruction, entry and return: what other tools do.  The yardstick of the benchmark."""
-    return _first_instructions(elf.functions(FUNCTIONS), uretprobe_safe=True)
-
-
-def _first_instructions(functions: Mapping[str, Function], *, uretprobe_safe: bool) -> Plan:
+def _first_instructions(functions: Mapping[str, Function], calls: Calls, *, uretprobe_safe: bool) -> Plan:
     sites: list[Site] = []
     missing: list[str] = []
-    for way in _WAYS:
+    for way in calls.ways:
         for form in way.forms:
             function = functions.get(form.name)
             if function is None:
@@ -100,11 +98,11 @@ def _first_instructions(functions: Mapping[str, Function], *, uretprobe_safe: bo
                 continue
             sites.append(_first(way.entry, Probe.UPROBE, function, form))
             sites.append(_first(way.leave, Probe.URETPROBE, function, form))
-    sites += [_first(Role.CLOSE, Probe.UPROBE, functions[name]) for name in _CLOSERS if name in functions]
+    sites += [_first(Role.CLOSE, Probe.UPROBE, functions[name]) for name in calls.closers if name in functions]
     return Plan(sites=tuple(sites), missing=tuple(missing))
 
 
-def _first(role: Role, probe: Probe, function: Function, form: _Form | None = None) -> Site:
+def _first(role: Role, probe: Probe, function: Function, form: Form | None = None) -> Site:
     pointer = form.pointer_argument if form else 0
     return Site(
         function=function.name,
@@ -122,7 +120,7 @@ def _first(role: Role, probe: Probe, function: Function, form: _Form | None = No
 # ------------------------------------------------------------------------------------------------- one exported function
 
 
-def _function_sites(way: _Way, form: _Form, function: Function, uretprobe_safe: bool, cookies: bool) -> list[Site]:
+def _function_sites(way: Way, form: Form, function: Function, uretprobe_safe: bool, cookies: bool) -> list[Site]:
     """Entry and return of one function by itself; empty where the return can't be read."""
     leaves = _returns(way, form, function, uretprobe_safe, cookies)
     # Without a cookie a program can only look for the pointer in argument 4.
@@ -131,7 +129,7 @@ def _function_sites(way: _Way, form: _Form, function: Function, uretprobe_safe: 
     return [_entry(way.entry, function, needs=2, form=form, cookies=cookies), *leaves]
 
 
-def _entry(role: Role, function: Function, *, needs: int, form: _Form | None = None, cookies: bool = True) -> Site:
+def _entry(role: Role, function: Function, *, needs: int, form: Form | None = None, cookies: bool = True) -> Site:
     """The first emulated instruction if the arguments still stand there, else the first one of all."""
     wanted = form.pointer_argument if form else 0
     for step in walk(function.code, function.address):
@@ -159,7 +157,7 @@ def _register_argument(step: Step, wanted: int) -> int:
     return next((number for register, number in (("rcx", 4), ("r8", 5)) if step.holds(register, wanted)), 0)
 
 
-def _returns(way: _Way, form: _Form, function: Function, uretprobe_safe: bool, cookies: bool) -> list[Site]:
+def _returns(way: Way, form: Form, function: Function, uretprobe_safe: bool, cookies: bool) -> list[Site]:
     count = Count.POINTER if form.pointer_argument else Count.RESULT
     if not form.pointer_argument and cookies:
         behind = _behind_inner_call(way, function)
@@ -179,7 +177,7 @@ def _returns(way: _Way, form: _Form, function: Function, uretprobe_safe: bool, c
 
 
 def _return_site(
-    way: _Way, function: Function, probe: Probe, offset: int, emulated: bool, count: Count, instruction: str
+    way: Way, function: Function, probe: Probe, offset: int, emulated: bool, count: Count, instruction: str
 ) -> Site:
     return Site(
         function=function.name,
@@ -193,7 +191,7 @@ def _return_site(
     )
 
 
-def _behind_inner_call(way: _Way, function: Function) -> Site | None:
+def _behind_inner_call(way: Way, function: Function) -> Site | None:
     """
     ``call inner; test %eax,%eax; jle …``: the jump, with the result in eax and the count in the frame.
 
@@ -243,7 +241,7 @@ def _checks_size(instruction: str) -> bool:
     return instruction in ("test edx, edx", "test rdx, rdx")
 
 
-def _leads_to_another(form: _Form, functions: Mapping[str, Function]) -> bool:
+def _leads_to_another(form: Form, functions: Mapping[str, Function]) -> bool:
     """Whether a function only jumps into one that has sites of its own: SSL_write_ex into SSL_write_ex2, from OpenSSL 3.3 on."""
     addresses = {function.address for name, function in functions.items() if name != form.name}
     code = functions[form.name]
@@ -253,7 +251,7 @@ def _leads_to_another(form: _Form, functions: Mapping[str, Function]) -> bool:
 # ---------------------------------------------------------------------------------------- the inner function of several
 
 
-def _inner_sites(elf: ElfFile, way: _Way, present: Iterable[tuple[_Form, Function]], cookies: bool) -> list[Site]:
+def _inner_sites(elf: ElfFile, way: Way, present: Iterable[tuple[Form, Function]], cookies: bool) -> list[Site]:
     """
     Entry and return of the internal function that all exported forms call (``ssl_read_internal``), if that begins cheaply.
 
@@ -298,7 +296,7 @@ class _Inner:
     pointer_argument: int
 
 
-def _inner_of(elf: ElfFile, form: _Form, function: Function) -> _Inner | None:
+def _inner_of(elf: ElfFile, form: Form, function: Function) -> _Inner | None:
     """The function that ``form`` hands its connection, buffer, size and count pointer to, on its only way to success."""
     values = None
     for _ in range(_MAX_TAIL_JUMPS):
@@ -323,11 +321,11 @@ def _inner_of(elf: ElfFile, form: _Form, function: Function) -> _Inner | None:
     return None
 
 
-def _base_name(form: _Form) -> str:
+def _base_name(form: Form) -> str:
     return form.name.partition("_ex")[0]
 
 
-def _pointer_argument(step: Step, form: _Form) -> int:
+def _pointer_argument(step: Step, form: Form) -> int:
     """4 or 5: which argument of the inner call is the pointer to the count; 0 where none is."""
     wanted = form.pointer_argument
     for register, number in (("rcx", 4), ("r8", 5)):

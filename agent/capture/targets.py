@@ -261,14 +261,15 @@ class Targets:
                 if mapped.is_program:
                     return None  # a script's interpreter of another format, a corrupt file: no TLS that we could read
                 return _Library(path=mapped.path, plan=Plan(sites=()), error=str(error))
-            if not plan.sites and not plan.missing:
+            if not (plan.sites or plan.missing or plan.unreadable):
                 return None
             return _Library(path=mapped.path, plan=plan)
         return None if mapped.is_program else _Library(path=mapped.path, plan=Plan(sites=()), error="can't be opened")
 
     def _attach(self, library: _Library, mapped: Mapped) -> None:
         if not library.plan.sites:
-            library.error = library.error or "; ".join(library.plan.missing)
+            told = (*library.plan.missing, *(f"{one.stack}: {one.detail}" for one in library.plan.unreadable))
+            library.error = library.error or "; ".join(told)
             return
         for path in mapped.open_paths:
             try:
@@ -311,7 +312,10 @@ class Targets:
                 reason=CoverageReason.CANNOT_DECRYPT,
                 library=library.path,
                 detail=library.error or "no probe is attached",
-                remedy="podtab doctor says what is missing; if nothing is, report the library's build",
+                remedy=next(
+                    (one.remedy for one in library.plan.unreadable),
+                    "podtab doctor says what is missing; if nothing is, report the library's build",
+                ),
             )
         return ProcessCoverage(
             process=process,

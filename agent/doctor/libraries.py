@@ -8,7 +8,8 @@ from agent.capture.elf import ElfFile
 from agent.capture.plan import Plan, Site
 from agent.capture.processes import pids
 from agent.capture.selection import Choice
-from agent.capture.sites import plan
+from agent.capture.sites import Abilities
+from agent.capture.stacks import plan
 from agent.capture.targets import LibraryStatus, Targets
 from agent.model import Process
 
@@ -19,7 +20,7 @@ def libraries(
     """Of all running processes, or of ``only`` these, by path."""
 
     def planner(elf: ElfFile) -> Plan:
-        return plan(elf, uretprobe_safe=uretprobe_safe, cookies=cookies)
+        return plan(elf, Abilities(uretprobe_safe=uretprobe_safe, cookies=cookies))
 
     targets = Targets(_Nothing(), planner=planner, choose=_everybody, learn=_ignore)
     targets.reconcile(pids() if only is None else only, at_ns=0)

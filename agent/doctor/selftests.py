@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from agent.capture.elf import ElfError, ElfFile
 from agent.capture.kernel import Kernel, KernelSettings
 from agent.capture.selftest import Result, SelfTest, uretprobe_seccomp
-from agent.capture.sites import plan
+from agent.capture.sites import Abilities
+from agent.capture.stacks import plan
 from agent.model import Chunk, Direction, PodtabError
 
 # Odd, so that no other figure can be mistaken for it; and larger than the smallest record class.
@@ -58,7 +59,7 @@ def _problem(kernel: Kernel, path: str) -> str:
     """What goes wrong when our own process is watched; "" for nothing."""
     try:
         with open(path, "rb") as file:
-            sites = plan(ElfFile(file), uretprobe_safe=False, cookies=kernel.cookies).sites
+            sites = plan(ElfFile(file), Abilities(uretprobe_safe=False, cookies=kernel.cookies)).sites
         link = kernel.attach(path, sites, pid=os.getpid())
         try:
             talk()

@@ -16,7 +16,8 @@ from agent.capture.elf import ElfFile
 from agent.capture.kernel import Kernel, KernelSettings
 from agent.capture.plan import Plan
 from agent.capture.processes import mapped_tls_files
-from agent.capture.sites import first_instruction_plan, plan
+from agent.capture.sites import Abilities
+from agent.capture.stacks import plan
 from agent.model import Chunk, Judgement, Verdict
 from tests.bench.native_tools import build, own_library, workspace
 from tests.bench.report import Result, median, progress
@@ -44,7 +45,9 @@ def run() -> list[Result]:
         _Measure(pair, kernel).nanoseconds(256, 10)  # it has started, and mapped its library
         library = next(one.open_paths[1] for one in mapped_tls_files(pair.pid) if not one.is_program)
         with open(library, "rb") as file:
-            best, first = plan(ElfFile(file), uretprobe_safe=True), first_instruction_plan(ElfFile(file))
+            elf = ElfFile(file)
+            best = plan(elf, Abilities(uretprobe_safe=True))
+            first = plan(elf, Abilities(uretprobe_safe=True, first_instructions=True))
         measure = _Measure(pair, kernel)
         variants: dict[str, Variant] = {
             "none": nullcontext,

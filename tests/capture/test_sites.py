@@ -6,7 +6,8 @@ import pytest
 
 from agent.capture.elf import Function
 from agent.capture.plan import Count, Plan, Probe, Role, Site
-from agent.capture.sites import first_instruction_plan, plan
+from agent.capture.sites import Abilities
+from agent.capture.stacks.openssl import OpenSsl
 from agent.capture.x86 import is_emulated, walk
 from tests.capture.builds import BUILDS, Build, load
 
@@ -57,7 +58,7 @@ def said(chosen: Plan) -> list[str]:
 @pytest.mark.parametrize("name", EXPECTED)
 def test_real_builds(name: str) -> None:
     """One pair of probes on the inner function serves all exported forms, on an instruction that the kernel emulates."""
-    chosen = plan(load(name), uretprobe_safe=True)  # type: ignore[arg-type]
+    chosen = OpenSsl.plan(load(name), Abilities(uretprobe_safe=True))  # type: ignore[arg-type]
     assert said(chosen) == EXPECTED[name]
     assert all(site.emulated for site in chosen.sites)
     assert chosen.missing == ()
@@ -65,7 +66,7 @@ def test_real_builds(name: str) -> None:
 
 def test_functions_that_begin_cheaply_are_probed_where_they_begin() -> None:
     """Node's: `push %rbp`, entry and return on one instruction, each form by itself."""
-    chosen = plan(load("node-20-static-openssl-3.0"), uretprobe_safe=True)  # type: ignore[arg-type]
+    chosen = OpenSsl.plan(load("node-20-static-openssl-3.0"), Abilities(uretprobe_safe=True))  # type: ignore[arg-type]
     assert all(site.emulated for site in chosen.sites)
     assert {site.function for site in chosen.sites} == {
         "SSL_read",
@@ -85,7 +86,7 @@ def test_functions_that_begin_cheaply_are_probed_where_they_begin() -> None:
 def test_without_return_probes_every_function_is_read_or_named(name: str) -> None:
     """On a kernel where they kill confined processes none is used, and nothing is silently left out."""
     build = load(name)
-    chosen = plan(build, uretprobe_safe=False)  # type: ignore[arg-type]
+    chosen = OpenSsl.plan(build, Abilities(uretprobe_safe=False))  # type: ignore[arg-type]
     assert all(site.probe is Probe.UPROBE for site in chosen.sites)
     for function in ("SSL_read", "SSL_read_ex", "SSL_write", "SSL_write_ex"):
         entries = [
@@ -105,7 +106,7 @@ def test_without_return_probes_every_function_is_read_or_named(name: str) -> Non
 
 def test_behind_the_inner_call_the_count_is_on_the_stack() -> None:
     """Debian's SSL_read: `call; test %eax,%eax; jle`, with the count at the stack pointer."""
-    chosen = plan(load("debian-12-libssl-3.0"), uretprobe_safe=False)  # type: ignore[arg-type]
+    chosen = OpenSsl.plan(load("debian-12-libssl-3.0"), Abilities(uretprobe_safe=False))  # type: ignore[arg-type]
     site = next(site for site in chosen.sites if site.function == "SSL_read" and site.role is Role.READ_RETURN)
     assert (site.file_offset, site.count, site.count_offset, site.emulated) == (0x35495, Count.STACK, 0, True)
 
@@ -116,7 +117,7 @@ def test_every_site_is_an_instruction_of_its_function(name: str, safe: bool) -> 
     """Never between two instructions, and `emulated` says what the kernel does there."""
     build = load(name)
     codes = {one.file_offset: one for one in build._functions}
-    for site in plan(build, uretprobe_safe=safe).sites:  # type: ignore[arg-type]
+    for site in OpenSsl.plan(build, Abilities(uretprobe_safe=safe)).sites:  # type: ignore[arg-type]
         function = codes[max(offset for offset in codes if offset <= site.file_offset)]
         import capstone
 
@@ -130,7 +131,7 @@ def test_every_site_is_an_instruction_of_its_function(name: str, safe: bool) -> 
 @pytest.mark.parametrize("name", BUILDS)
 def test_without_cookies_nothing_needs_one(name: str) -> None:
     """Kernels before 5.15: a program can't be told where its site keeps the count."""
-    for site in plan(load(name), uretprobe_safe=True, cookies=False).sites:  # type: ignore[arg-type]
+    for site in OpenSsl.plan(load(name), Abilities(uretprobe_safe=True, cookies=False)).sites:  # type: ignore[arg-type]
         assert site.count is not Count.STACK
         assert site.pointer_argument == 4
 
@@ -139,7 +140,7 @@ def test_without_cookies_nothing_needs_one(name: str) -> None:
 def test_first_instructions_are_the_yardstick(name: str) -> None:
     """Entry and return probe at each function's first instruction."""
     build = load(name)
-    for site in first_instruction_plan(build).sites:  # type: ignore[arg-type]
+    for site in OpenSsl.plan(build, Abilities(uretprobe_safe=True, first_instructions=True)).sites:  # type: ignore[arg-type]
         assert site.file_offset == build.functions([site.function])[site.function].file_offset
 
 
@@ -148,7 +149,7 @@ def test_first_instructions_are_the_yardstick(name: str) -> None:
 
 def chosen_for(code: str, name: str = "SSL_read") -> tuple[Site, ...]:
     function = Function(name=name, address=0x1000, file_offset=0x1000, code=bytes.fromhex(code))
-    return plan(Build([function]), uretprobe_safe=True).sites  # type: ignore[arg-type]
+    return OpenSsl.plan(Build([function]), Abilities(uretprobe_safe=True)).sites  # type: ignore[arg-type]
 
 
 def offsets(code: str) -> list[tuple[int, bool]]:

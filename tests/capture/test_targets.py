@@ -10,7 +10,7 @@ import pytest
 from agent.capture import targets as module
 from agent.capture.elf import ElfFile
 from agent.capture.links import AttachError
-from agent.capture.plan import Plan, Probe, Role, Site
+from agent.capture.plan import Plan, Probe, Role, Site, Unreadable
 from agent.capture.processes import FileId, Mapped
 from agent.capture.selection import Choice
 from agent.capture.targets import IDLE_NS, RESCAN_AFTER_NS, Targets
@@ -283,3 +283,22 @@ def test_what_may_not_be_read_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     (one,) = targets.coverage()
     assert (one.reason, one.library) == (CoverageReason.CANNOT_DECRYPT, "")
     assert "SYS_PTRACE" in one.remedy
+
+
+def test_a_stack_that_nobody_can_read_is_told_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The owner of the pod learns what to do; nothing is attached and no error of ours is counted."""
+    machine = Machine(files={1: [NODE]})
+    targets = machine.targets(monkeypatch)
+    sealed = Unreadable(stack="sealed", detail="its keys never leave it", remedy="use another one")
+    monkeypatch.setattr(
+        Targets, "_read", lambda self, mapped: module._Library(mapped.path, Plan(sites=(), unreadable=(sealed,)))
+    )
+    targets.started(1, 0)
+    (one,) = targets.coverage()
+    assert (one.reason, one.detail, one.remedy) == (
+        CoverageReason.CANNOT_DECRYPT,
+        "sealed: its keys never leave it",
+        "use another one",
+    )
+    assert machine.kernel.links == []
+    assert targets.attach_errors == 0

@@ -14,7 +14,8 @@ from agent.capture.elf import ElfFile
 from agent.capture.kernel import Kernel
 from agent.capture.plan import Plan
 from agent.capture.selection import Choice
-from agent.capture.sites import plan
+from agent.capture.sites import Abilities
+from agent.capture.stacks import plan
 from agent.capture.targets import RESCAN_AFTER_NS, Targets
 from agent.model import Process
 from tests.kernel import tls
@@ -43,7 +44,7 @@ for line in sys.stdin:
 
 
 def planner(elf: ElfFile) -> Plan:
-    return plan(elf, uretprobe_safe=True)
+    return plan(elf, Abilities(uretprobe_safe=True))
 
 
 @pytest.fixture

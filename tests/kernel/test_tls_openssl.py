@@ -9,7 +9,8 @@ import pytest
 
 from agent.capture.kernel import Kernel, KernelSettings
 from agent.capture.plan import Plan
-from agent.capture.sites import first_instruction_plan
+from agent.capture.sites import Abilities
+from agent.capture.stacks import plan
 from agent.model import Direction
 from tests.kernel import tls
 from tests.kernel.client import PATTERN
@@ -25,7 +26,7 @@ CLIENTS = ["python", "c"]
 
 def first() -> Plan:
     with open(tls.LIBSSL, "rb") as file:
-        return first_instruction_plan(tls.ElfFile(file))
+        return plan(tls.ElfFile(file), Abilities(uretprobe_safe=True, first_instructions=True))
 
 
 PLANS: dict[str, Callable[[], Plan]] = {

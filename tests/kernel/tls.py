@@ -16,7 +16,8 @@ from agent.capture.kernel import Kernel
 from agent.capture.links import Link
 from agent.capture.plan import Plan
 from agent.capture.ring import Happening
-from agent.capture.sites import plan
+from agent.capture.sites import Abilities
+from agent.capture.stacks import plan
 from agent.doctor.selftests import own_library
 from agent.model import Chunk, Closed, ConnId, Direction
 from tests.kernel.client import PATTERN
@@ -137,7 +138,7 @@ def build_client(folder: Path) -> list[str]:
 
 def best_plan(*, uretprobe_safe: bool = True, cookies: bool = True) -> Plan:
     with open(LIBSSL, "rb") as file:
-        return plan(ElfFile(file), uretprobe_safe=uretprobe_safe, cookies=cookies)
+        return plan(ElfFile(file), Abilities(uretprobe_safe=uretprobe_safe, cookies=cookies))
 
 
 def until(kernel: Kernel, enough: Callable[[list[Happening]], bool], seconds: float = 20) -> list[Happening]:

@@ -1,0 +1,25 @@
+"""
+The TLS stacks that we know.  A file may carry several; each adds its sites.
+
+To add one: write ``agent/capture/stacks/<name>.py`` and list it here; where none of ``bpf/`` fits its calls, ``bpf/tls_<name>.c`` too.
+"""
+
+from __future__ import annotations
+
+from agent.capture.elf import ElfFile
+from agent.capture.plan import Plan
+from agent.capture.sites import Abilities
+from agent.capture.stacks.base import Stack
+from agent.capture.stacks.openssl import OpenSsl
+
+STACKS: tuple[Stack, ...] = (OpenSsl(),)
+
+
+def plan(elf: ElfFile, abilities: Abilities) -> Plan:
+    """Where to probe a file, over all stacks; an empty plan where it carries none of them."""
+    plans = [stack.plan(elf, abilities) for stack in STACKS]
+    return Plan(
+        sites=tuple(site for one in plans for site in one.sites),
+        missing=tuple(name for one in plans for name in one.missing),
+        unreadable=tuple(stack for one in plans for stack in one.unreadable),
+    )

@@ -1,0 +1,82 @@
+"""What the agent says of itself on /metrics: capture in force, queues, ages.  Asked at every scrape, from another thread: reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from agent import __version__
+from agent.attribution.attributor import Attributor
+from agent.capture.kernel import Kernel
+from agent.capture.targets import LibraryStatus, Targets
+from agent.config import Config
+from agent.pipeline.pipeline import Pipeline
+from agent.pricing import Pricer
+from agent.sinks import metrics
+from agent.sinks.coverage import Coverage
+from agent.sinks.metrics import Metric
+from agent.sinks.prometheus import PrometheusSink, Samples
+from agent.sinks.web import Capture
+
+if TYPE_CHECKING:
+    from agent.attribution.kubernetes_api import PodWatch
+
+
+def capture_state(libraries: Iterable[LibraryStatus], link_kind: str, reason: str) -> Capture:
+    """How capture stands; ``reason`` says why it is not in force, "" where it is."""
+    libraries = list(libraries)
+    slow = sum(len(library.slow_sites) for library in libraries if not library.error)
+    failed = sum(1 for library in libraries if library.error)
+    return Capture(
+        reason=reason,
+        link_kind=link_kind,
+        libraries_probed=len(libraries) - failed,
+        libraries_failed=failed,
+        sites_emulated=sum(library.sites for library in libraries) - slow,
+        sites_single_stepped=slow,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentHealth:
+    """The parts of a running agent that have something to say."""
+
+    config: Config
+    kernel: Kernel
+    targets: Targets
+    pipeline: Pipeline
+    attributor: Attributor
+    sink: PrometheusSink
+    coverage: Coverage
+    pricer: Pricer
+    watch: PodWatch | None
+    capture: Callable[[], Capture]
+
+    def samples(self) -> Mapping[Metric, Samples]:
+        """Every gauge and counter that lives in a part, by metric."""
+        published = self.pricer.book.catalog.published
+        capture = self.capture()
+        values: dict[Metric, Samples] = {
+            metrics.KERNEL_EVENTS: {(name,): float(value) for name, value in self.kernel.counters().items()},
+            metrics.RING_FILL: {(): float(self.kernel.ring.fill_bytes)},
+            metrics.RING_SIZE: {(): float(self.config.capture.ring_bytes)},
+            metrics.LIBRARIES: {("probed",): capture.libraries_probed, ("failed",): capture.libraries_failed},
+            metrics.SITES: {("emulated",): capture.sites_emulated, ("single_stepped",): capture.sites_single_stepped},
+            metrics.LINK_KIND: {(capture.link_kind,): 1.0},
+            metrics.COVERAGE: self.coverage.samples(),
+            metrics.PROCESSES: {(): float(self.targets.processes)},
+            metrics.CONNECTIONS: {(): float(self.pipeline.open_connections)},
+            metrics.HELD_CALLS: {(): float(self.attributor.held_calls)},
+            metrics.UNCERTAIN_NAMES: {(doubt,): float(number) for doubt, number in self.attributor.doubts.items()},
+            metrics.LIMITED: {(label,): float(number) for label, number in self.sink.limiter.turned_away.items()},
+            metrics.PRICE_BOOK_TIME: {} if published is None else {(): published.timestamp()},
+            metrics.BUILD: {(__version__, self.pricer.price_book): 1.0},
+        }
+        if self.watch is not None:
+            health, age = self.watch.health, self.watch.health.age_seconds()
+            values[metrics.API_SERVER] = {(): float(health.reachable)}
+            values[metrics.API_ERRORS] = {(str(one),): float(times) for one, times in health.errors.items()}
+            values[metrics.API_REQUESTS] = {(str(one),): float(times) for one, times in health.requests.items()}
+            values[metrics.POD_CACHE_AGE] = {} if age is None else {(): age}
+        return values

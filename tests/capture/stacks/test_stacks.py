@@ -1,0 +1,40 @@
+"""All stacks together."""
+
+from __future__ import annotations
+
+import pytest
+
+from agent.capture import stacks
+from agent.capture.elf import ElfFile
+from agent.capture.plan import Plan, Unreadable
+from agent.capture.sites import Abilities
+from tests.capture.builds import load
+
+SEALED = Unreadable(stack="sealed", detail="nobody can read it", remedy="use another one")
+
+
+class Sealed:
+    """A stack that is always there and can't be read."""
+
+    name = "sealed"
+
+    @staticmethod
+    def plan(elf: ElfFile, abilities: Abilities) -> Plan:
+        return Plan(sites=(), missing=("sealed_read: no",), unreadable=(SEALED,))
+
+
+def test_a_file_that_carries_several_stacks_has_what_each_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that can't be read does not hide another that can, and the other way round."""
+    library = load("debian-12-libssl-3.0")
+    alone = stacks.plan(library, Abilities(uretprobe_safe=True))  # type: ignore[arg-type]
+    monkeypatch.setattr(stacks, "STACKS", (*stacks.STACKS, Sealed()))
+    both = stacks.plan(library, Abilities(uretprobe_safe=True))  # type: ignore[arg-type]
+    assert both.sites == alone.sites
+    assert both.missing == (*alone.missing, "sealed_read: no")
+    assert both.unreadable == (SEALED,)
+
+
+def test_names_are_unique() -> None:
+    """People and coverage know a stack by its name."""
+    names = [stack.name for stack in stacks.STACKS]
+    assert len(set(names)) == len(names)
