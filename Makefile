@@ -2,8 +2,9 @@
 .DEFAULT_GOAL := help
 PYTHON := .venv/bin/python
 ARGS ?=
+SECONDS ?= 60
 
-.PHONY: help setup check test demo bench corpus-matrix corpus-cuts docs dashboards image cluster-test cluster-up cluster-down clean
+.PHONY: help setup check test demo bench corpus-matrix corpus-cuts fuzz docs dashboards image cluster-test cluster-up cluster-down clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -29,6 +30,9 @@ corpus-matrix: ## every recorded exchange in every framing, compared with what i
 
 corpus-cuts: ## every recorded stream cut at every tenth: evidence and errors
 	@$(PYTHON) -m tests.dialects.cut_report
+
+fuzz: ## every parser under a coverage-guided fuzzer, for SECONDS in all (60); ARGS names targets
+	@./scripts/fuzz $(SECONDS) $(ARGS)
 
 docs: ## make the generated pages anew from the code
 	@$(PYTHON) -m agent.sinks.metrics_reference > docs/metrics.md

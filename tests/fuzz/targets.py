@@ -1,0 +1,198 @@
+"""
+What is fuzzed, and what must hold: bytes give events or the parser's own error, never anything else, and what is held stays bounded.
+
+A target takes one input.  Its first two bytes say how the rest is cut and where bytes are lost, so that a fuzzer finds splits and gaps too.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Protocol
+
+from agent.capture.elf import ElfError, ElfFile
+from agent.capture.sites import Abilities
+from agent.capture.stacks import plan
+from agent.dialects import DIALECTS
+from agent.dialects.providers import Providers
+from agent.model import Chunk, Closed, ConnId, Direction, ProtocolError, Quarantined, RequestHead, StreamItem, Unpriced
+from agent.pipeline.pipeline import Pipeline
+from agent.protocol.content import decoder_for
+from agent.protocol.eventstream import EventStreamParser
+from agent.protocol.headers import KEPT
+from agent.protocol.http1 import RequestReader, ResponseReader
+from agent.protocol.json_array import JsonArrayParser
+from agent.protocol.lines import LinesParser
+from agent.protocol.sse import SseParser
+from agent.replay import Framing, request_bytes, response_bytes
+from tests.dialects.test_golden import answer_of, exchange
+
+Target = Callable[[bytes], None]
+
+# An input is at most a few KiB here, so whoever holds more than this made it up.
+MAX_HELD_BYTES = 1024 * 1024
+# zlib's and zstd's best is about a thousandfold; a decoder stops long before that.
+MAX_INFLATED_BYTES = 64 * 1024 * 1024
+CODINGS = ("gzip", "br", "zstd", "deflate", "gzip, br", "identity", "x-unknown")
+
+
+class Items(Protocol):
+    @property
+    def buffered_bytes(self) -> int: ...
+
+    def receive(self, data: bytes) -> list[StreamItem]: ...
+
+    def gap(self) -> None: ...
+
+    def close(self) -> list[StreamItem]: ...
+
+
+def cuts(data: bytes) -> Iterator[tuple[bytes, bool]]:
+    """The pieces of an input, and whether bytes are lost before each."""
+    if len(data) < 2:
+        return
+    size, every = data[0] % 64 + 1, data[1] % 16
+    for number, at in enumerate(range(2, len(data), size)):
+        yield data[at : at + size], bool(every) and number % 16 == every
+
+
+def items(make: Callable[[], Items]) -> Target:
+    def target(data: bytes) -> None:
+        parser = make()
+        try:
+            for piece, lost in cuts(data):
+                if lost:
+                    parser.gap()
+                for item in parser.receive(piece):
+                    assert isinstance(item, StreamItem), type(item)
+                assert parser.buffered_bytes <= MAX_HELD_BYTES, parser.buffered_bytes
+            parser.close()
+        except ProtocolError:
+            pass
+
+    return target
+
+
+def http1(make: Callable[[], RequestReader | ResponseReader]) -> Target:
+    def target(data: bytes) -> None:
+        reader = make()
+        try:
+            for piece, lost in cuts(data):
+                if lost:
+                    reader.gap(len(piece))
+                for event in reader.receive(piece):
+                    headers = getattr(event, "headers", {})
+                    assert KEPT.issuperset(headers), "a header that is not on the list was kept"
+                assert reader.buffered_bytes <= MAX_HELD_BYTES
+            reader.close()
+        except ProtocolError:
+            pass
+
+    return target
+
+
+def content(data: bytes) -> None:
+    """A content coding of the input's choice."""
+    decoder, inflated = None, 0
+    try:
+        for piece, _ in cuts(data[1:]):
+            decoder = decoder or decoder_for(CODINGS[data[0] % len(CODINGS)], piece[:12])
+            inflated += len(decoder.decode(piece))
+            assert inflated <= MAX_INFLATED_BYTES
+    except ProtocolError:
+        pass
+
+
+def connection(data: bytes) -> None:
+    """Both directions of a connection through the whole core: nothing there may be a bug of ours, or hold without bound."""
+    pipeline = Pipeline(
+        dialects=DIALECTS, provider_of=Providers().provider_of, price=lambda _: Unpriced(reason="unknown_model")
+    )
+    conn = ConnId(pid=1, pointer=1, born_ns=1)
+    position = [0, 0]
+    # The byte 0xff turns the direction, so one input holds both.
+    turn = Direction.SENT
+    at_ns = 1
+    for piece, lost in cuts(data):
+        for number, part in enumerate(piece.split(b"\xff")):
+            if number:
+                turn = Direction.RECEIVED if turn is Direction.SENT else Direction.SENT
+            position[turn] += 7 if lost and not number else 0
+            if not part:
+                continue
+            at_ns += 1
+            chunk = Chunk(
+                conn=conn,
+                direction=turn,
+                position=position[turn],
+                data=part,
+                at_ns=at_ns,
+                last_at_ns=at_ns,
+                cgroup_id=1,
+            )
+            position[turn] += len(part)
+            _no_bug(pipeline, chunk)
+    _no_bug(pipeline, Closed(conn=conn, at_ns=at_ns + 1))
+
+
+def _no_bug(pipeline: Pipeline, event: Chunk | Closed) -> None:
+    for output in pipeline.receive(event):
+        assert not (isinstance(output, Quarantined) and output.reason == "bug"), output.detail
+
+
+def dialects(data: bytes) -> None:
+    """A body of the input's making for each wire API: document and stream."""
+    if len(data) < 2:
+        return
+    dialect = DIALECTS[data[0] % len(DIALECTS)]
+    body = data[2:]
+    request = RequestHead(stream_id=1, method="POST", target="/v1/x/models/m:generateContent", headers={"host": "h"})
+    for streaming in (False, True):
+        reader = dialect(request, "openai")
+        try:
+            reader.request_body(body, bool(data[1] & 1))
+            if streaming:
+                for line in body.split(b"\n"):
+                    reader.item(StreamItem(name="", data=line))
+            else:
+                reader.document(body, bool(data[1] & 2))
+            reader.reading(complete=bool(data[1] & 4), streaming=streaming)
+        except ProtocolError:
+            pass
+
+
+def elf(data: bytes) -> None:
+    """A program of a tenant's making: where would we probe it?"""
+    with tempfile.TemporaryFile() as file:
+        file.write(data)
+        file.seek(0)
+        try:
+            plan(ElfFile(file), Abilities(uretprobe_safe=True))
+        except ElfError:
+            pass
+
+
+TARGETS: dict[str, Target] = {
+    "http1_request": http1(lambda: RequestReader(KEPT)),
+    "http1_response": http1(lambda: ResponseReader(KEPT)),
+    "sse": items(SseParser),
+    "lines": items(LinesParser),
+    "json_array": items(JsonArrayParser),
+    "eventstream": items(EventStreamParser),
+    "content": content,
+    "dialects": dialects,
+    "connection": connection,
+    "elf": elf,
+}
+"""One for every parser that reads what a pod sends.  To add one: a function of bytes, and its line here."""
+
+
+def seeds(goldens: Iterable[Mapping[str, dict[str, object]]]) -> Iterator[bytes]:
+    """Inputs to begin with, from golden exchanges: mutations of valid traffic go deeper than noise."""
+    for golden in goldens:
+        recorded: dict[str, Any] = exchange(dict(golden))
+        sent = request_bytes(recorded["request"], Framing())
+        received = response_bytes(recorded["response"], Framing())
+        for data in (answer_of(golden["response"]), sent, received, sent + b"\xff" + received):
+            yield b"\x3f\x00" + data[:4000]
+            yield b"\x05\x03" + data[:4000]
