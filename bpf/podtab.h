@@ -60,6 +60,9 @@ struct call {
     unsigned int active;
 };
 
+// A flush sends what was written before: the library's own writes inside it are no new bytes.
+enum call_state { CALL_NONE = 0, CALL_OPEN = 1, CALL_FLUSH = 2 };
+
 struct thread {
     struct call calls[2];  // by direction: a library may read inside a write
 };

@@ -11,7 +11,7 @@ static __always_inline u64 cookie_of(struct pt_regs *ctx)
 #endif
 }
 
-static __always_inline int entry(struct pt_regs *ctx, u32 direction)
+static __always_inline int entry(struct pt_regs *ctx, u32 direction, u32 state)
 {
     u64 id = bpf_get_current_pid_tgid();
     u64 cookie = cookie_of(ctx);
@@ -38,6 +38,8 @@ static __always_inline int entry(struct pt_regs *ctx, u32 direction)
         }
         count(TAKEN_OVER_CALLS, 1);
     }
+    if (call->active == CALL_FLUSH && call->ssl == ssl && (call->link == link || links.lookup(&call->link)))
+        return 0;  // inside the flush; its return ends it, or its link's end
     call->ssl = ssl;
     call->buffer = buffer;
     // Both are read, behind a barrier each: clang would else compute the register's address, which the verifier refuses.
@@ -45,7 +47,7 @@ static __always_inline int entry(struct pt_regs *ctx, u32 direction)
     asm volatile("" : "+r"(fourth), "+r"(fifth));
     call->count_pointer = COOKIE_POINTER_IS_ARGUMENT_5(cookie) ? fifth : fourth;
     call->link = link;
-    call->active = 1;
+    call->active = state;
     return 0;
 }
 
@@ -101,9 +103,9 @@ static __always_inline int leave(struct pt_regs *ctx, u32 direction, u32 fallbac
         return 0;
     }
     struct call *call = &thread->calls[direction & 1];
-    if (!call->active || call->link != COOKIE_LINK(cookie))
+    if (call->active != CALL_OPEN || call->link != COOKIE_LINK(cookie))
         return 0;
-    call->active = 0;
+    call->active = CALL_NONE;
 
     u64 size = count_of(ctx, call, cookie, fallback);
     if (!size)
@@ -134,8 +136,8 @@ static __always_inline int leave(struct pt_regs *ctx, u32 direction, u32 fallbac
     return 0;
 }
 
-int read_entry(struct pt_regs *ctx) { return entry(ctx, RECEIVED); }
-int write_entry(struct pt_regs *ctx) { return entry(ctx, SENT); }
+int read_entry(struct pt_regs *ctx) { return entry(ctx, RECEIVED, CALL_OPEN); }
+int write_entry(struct pt_regs *ctx) { return entry(ctx, SENT, CALL_OPEN); }
 int read_return(struct pt_regs *ctx) { return leave(ctx, RECEIVED, COUNT_RESULT); }
 int write_return(struct pt_regs *ctx) { return leave(ctx, SENT, COUNT_RESULT); }
 int read_return_ex(struct pt_regs *ctx) { return leave(ctx, RECEIVED, COUNT_POINTER); }

@@ -43,6 +43,8 @@ _PROGRAMS = {
     (Role.WRITE_RETURN, True): "write_return_ex",
     (Role.CLOSE, False): "close_entry",
     (Role.CLOSE, True): "close_entry",
+    (Role.FLUSH_ENTRY, False): "flush_entry",
+    (Role.FLUSH_RETURN, False): "flush_return",
 }
 _PAGE_BYTES = 4096
 # The offset between the kernel's monotonic clock and wall time moves with NTP; slowly.

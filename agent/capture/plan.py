@@ -14,7 +14,10 @@ class Role(enum.IntEnum):
     WRITE_ENTRY = 2
     WRITE_RETURN = 3
     CLOSE = 4
-    """Entry of SSL_free or SSL_shutdown."""
+    """Entry of the function that ends a connection."""
+    FLUSH_ENTRY = 5
+    """Of a function that sends what was written before, by the library's own write function: ``gnutls_record_uncork``."""
+    FLUSH_RETURN = 6
 
 
 class Probe(enum.StrEnum):

@@ -17,7 +17,7 @@ from agent.model import Process
 
 # A process with more mappings than this is a JVM or a browser; the libraries come early enough.
 _MAX_MAPS_BYTES = 4 * 1024 * 1024
-_LIBRARY = re.compile(r"/libssl[^/]*\.so[^/]*$")
+_LIBRARY = re.compile(r"/lib(ssl|gnutls)[^/]*\.so[^/]*$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +68,7 @@ def read_process(pid: int) -> Process | None:
 
 def mapped_tls_files(pid: int) -> list[Mapped]:
     """
-    Libraries named like OpenSSL's, and the program itself, which may have it built in.
+    Libraries named like a TLS stack's, and the program itself, which may have it built in.
 
     Raises PermissionError where the process may not be read; a process that is gone has no files.
     """

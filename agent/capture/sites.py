@@ -5,8 +5,8 @@ A probe on an instruction that the kernel emulates costs one trap; on any other 
 which on a virtual machine costs over ten times more.  So: read the code, and take the first emulated instruction at which
 the arguments, or the result, provably stand where the program looks for them.  In doubt the slow, certain site is taken.
 
-Three ways to read a result, best first: an emulated jump behind the inner call; a return probe set where the stack pointer is still
-the entry's; every RET instruction.
+Four ways to read a result, best first: an emulated jump behind the inner call; a return probe set where the stack pointer is still
+the entry's; one on each jump into another function, with the RET instructions besides; every RET instruction.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from agent.capture.elf import ElfFile, Function
 from agent.capture.plan import Count, Plan, Probe, Role, Site
-from agent.capture.x86 import Argument, StackSlot, Step, returns, walk
+from agent.capture.x86 import Argument, StackSlot, Step, exits, returns, walk
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,6 +171,20 @@ def _returns(way: Way, form: Form, function: Function, uretprobe_safe: bool, coo
                 ]
             if step.emulated or step.stack:
                 break
+        ways_out = exits(function.code, function.address)
+        if any(way_out.tail_jump for way_out in ways_out):
+            return [
+                _return_site(
+                    way,
+                    function,
+                    Probe.URETPROBE if way_out.tail_jump else Probe.UPROBE,
+                    way_out.address - function.address + function.file_offset,
+                    way_out.emulated,
+                    count,
+                    way_out.mnemonic,
+                )
+                for way_out in ways_out
+            ]
         return [_return_site(way, function, Probe.URETPROBE, function.file_offset, False, count, "first")]
     offsets = [at - function.address + function.file_offset for at in returns(function.code, function.address)]
     return [_return_site(way, function, Probe.UPROBE, offset, False, count, "ret") for offset in offsets]

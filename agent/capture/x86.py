@@ -130,6 +130,55 @@ def returns(code: bytes, address: int) -> list[int]:
     return found if at == end else []
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exit:
+    """One instruction by which a function is left for good."""
+
+    address: int
+    mnemonic: str
+    tail_jump: bool
+    """A jump to another function, with the stack pointer as it was at entry; else a return."""
+    emulated: bool
+
+
+def exits(code: bytes, address: int) -> list[Exit]:
+    """Every way out of a function.  Empty where one is not understood: an indirect jump, a stack pointer that is not followed."""
+    found: dict[int, Exit] = {}
+    stacks: dict[int, int] = {}
+    paths = [(address, 0)]
+    while paths:
+        at, stack = paths.pop()
+        state = _State(stack=stack)
+        # Each instruction is passed once, so the code's own length bounds this.
+        for instruction in _engine().disasm(code[at - address :], at):
+            if instruction.address in stacks:
+                if stacks[instruction.address] != state.stack:
+                    return []
+                break
+            stacks[instruction.address] = state.stack
+            target, jumps = _target(instruction), instruction.group(capstone.CS_GRP_JUMP)
+            leaves = jumps and not (target is not None and address <= target < address + len(code))
+            if instruction.id == x86.X86_INS_RET or leaves:
+                if state.stack or (leaves and (target is None or instruction.id != x86.X86_INS_JMP)):
+                    return []
+                found[instruction.address] = Exit(
+                    address=instruction.address,
+                    mnemonic=f"{instruction.mnemonic} {instruction.op_str}".strip(),
+                    tail_jump=leaves,
+                    emulated=is_emulated(bytes(instruction.bytes)),
+                )
+                break
+            if jumps and target is not None:
+                paths.append((target, state.stack))
+            if instruction.id == x86.X86_INS_JMP:
+                break
+            if not _apply(instruction, state):
+                return []
+        else:
+            return []  # runs into the next function, or into what is no code
+    return [found[at] for at in sorted(found)]
+
+
 def _target(instruction: capstone.CsInsn) -> int | None:
     if instruction.group(capstone.CS_GRP_JUMP) or instruction.group(capstone.CS_GRP_CALL):
         operand = instruction.operands[0]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.capture.x86 import StackSlot, is_emulated, returns, walk
+from agent.capture.x86 import StackSlot, exits, is_emulated, returns, walk
 
 
 @pytest.mark.parametrize(
@@ -65,8 +65,37 @@ def test_every_return_or_none() -> None:
     assert returns(bytes.fromhex("c3" + "06"), 0x10) == []
 
 
+def test_ways_out() -> None:
+    """Returns, and jumps elsewhere where the stack pointer is the entry's again; both branches are followed."""
+    # sub $8,%rsp; je +5; add $8,%rsp; ret; add $8,%rsp; jmp far
+    code = bytes.fromhex("4883ec08" + "7405" + "4883c408" + "c3" + "4883c408" + "e9ffffff7f")
+    assert [(way.address, way.tail_jump, way.emulated) for way in exits(code, 0x10)] == [
+        (0x1A, False, False),
+        (0x1F, True, True),
+    ]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "ffe0",  # jmp *%rax
+        "7501" + "c3",  # a branch into the middle of nowhere: behind the end
+        "4883ec08" + "e9ffffff7f",  # a jump elsewhere with a frame left over
+        "7402" + "6a00" + "90" + "c3",  # je over a push: two stacks meet
+        "90",  # runs off its end
+        "4889dc" + "c3",  # the stack pointer is set from elsewhere
+        "0f84ffffff7f" + "c3",  # a conditional jump elsewhere
+        "06",
+    ],
+)
+def test_ways_out_in_doubt_are_none(code: str) -> None:
+    """One way out that is not understood, and the whole function is not read by its ways out."""
+    assert exits(bytes.fromhex(code), 0x10) == []
+
+
 @given(st.binary(max_size=64))
 def test_any_bytes(code: bytes) -> None:
     """No exception, bounded."""
     assert len(list(walk(code, 0x1000))) <= 65
     assert len(returns(code, 0x1000)) <= len(code)
+    assert len(exits(code, 0x1000)) <= len(code)

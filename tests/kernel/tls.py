@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
 import subprocess
@@ -10,6 +11,8 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
+
+import pytest
 
 from agent.capture.elf import ElfFile
 from agent.capture.kernel import Kernel
@@ -139,6 +142,12 @@ def build_client(folder: Path) -> list[str]:
 def best_plan(*, uretprobe_safe: bool = True, cookies: bool = True) -> Plan:
     with open(LIBSSL, "rb") as file:
         return plan(ElfFile(file), Abilities(uretprobe_safe=uretprobe_safe, cookies=cookies))
+
+
+def pretend_kernel(monkeypatch: pytest.MonkeyPatch, release: str) -> None:
+    """What is loaded from now on is what an older kernel would get."""
+    uname = os.uname()
+    monkeypatch.setattr(os, "uname", lambda: os.uname_result((*uname[:2], release, *uname[3:])))
 
 
 def until(kernel: Kernel, enough: Callable[[list[Happening]], bool], seconds: float = 20) -> list[Happening]:

@@ -10,9 +10,10 @@ from agent.capture.elf import ElfFile
 from agent.capture.plan import Plan
 from agent.capture.sites import Abilities
 from agent.capture.stacks.base import Stack
+from agent.capture.stacks.gnutls import GnuTls
 from agent.capture.stacks.openssl import OpenSsl
 
-STACKS: tuple[Stack, ...] = (OpenSsl(),)
+STACKS: tuple[Stack, ...] = (OpenSsl(), GnuTls())
 
 
 def plan(elf: ElfFile, abilities: Abilities) -> Plan:
