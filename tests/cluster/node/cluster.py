@@ -58,8 +58,9 @@ def up(*, build: bool = True) -> None:
     if build:
         say("images")
         images.build_pause()
-        images.build_workloads()
+        # First: on a bare machine scripts/image also makes the base that the workloads stand on.
         images.build_podtab()
+        images.build_workloads()
     for image in (programs.PAUSE, images.WORKLOADS, images.PODTAB):
         images.load(image)
     say("kubelet and kube-proxy")
