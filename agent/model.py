@@ -238,6 +238,14 @@ class StreamItem(NamedTuple):
     data: bytes
 
 
+class Message(NamedTuple):
+    """One whole message of a WebSocket's direction.  A NamedTuple, as sound comes in hundreds a second."""
+
+    data: bytes
+    missing: str = ""
+    """Why ``data`` is not here: ``gap too_long cut``, and ``lost``: neither this message nor any that follows can be read."""
+
+
 # --------------------------------------------------------------------------------------------------------------- dialects
 
 

@@ -7,9 +7,11 @@ items, in order, and says at the end what it learned.  It may raise ``ProtocolEr
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
-from agent.model import Reading, RequestHead, ResponseHead, StreamItem
+from agent.model import Direction, Reading, RequestHead, ResponseHead, StreamItem
 
 
 class Dialect(Protocol):
@@ -44,4 +46,46 @@ class Dialect(Protocol):
 
     def reading(self, *, complete: bool, streaming: bool) -> Reading:
         """What was learned.  ``complete`` is False when the response was cut or lost bytes: then only a final usage seen is REPORTED."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """One answer of a session: what one exchange is on the other APIs."""
+
+    reading: Reading
+    started_at_ns: int
+    """When it was asked for; where nobody asks, when the answer began."""
+    first_token_at_ns: int = 0
+    complete: bool = True
+    """The provider said that it is over."""
+
+
+class SessionDialect(Dialect, Protocol):
+    """
+    A dialect that goes on after the handshake: one instance reads one WebSocket, and gives a turn as soon as it is over.
+
+    The methods of ``Dialect`` read the handshake, which matters where it is refused.
+    """
+
+    @property
+    def recognised(self) -> bool:
+        """A message had this API's shape.  Until then, on an unknown host, it may be anybody's WebSocket."""
+        ...
+
+    @property
+    def buffered_bytes(self) -> int:
+        """What is kept of turns under way."""
+        ...
+
+    def message(self, direction: Direction, data: bytes, at_ns: int) -> Iterable[Turn]:
+        """One whole message.  Called for every piece of sound, so look before parsing."""
+        ...
+
+    def missing(self, direction: Direction, at_ns: int) -> Iterable[Turn]:
+        """A message was there and can't be read."""
+        ...
+
+    def close(self) -> Iterable[Turn]:
+        """Nothing more will be read: the turns under way, as cut."""
         ...
