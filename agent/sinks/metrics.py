@@ -110,7 +110,7 @@ REMARKS = Metric(
     name="podtab_remarks",
     kind="counter",
     labels=("provider", "remark"),
-    help="Odd usage and prices, by rule: what was cut to fit, and which tier or modality has no price of its own.",
+    help="Odd usage and prices, by rule: contradictory counts that were cut to fit (also of calls without a price), and which tier or modality has no price of its own.",
 )
 LIMITED = Metric(
     name="podtab_limited_label_values",

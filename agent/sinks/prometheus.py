@@ -14,8 +14,8 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, disable_cre
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.core import Metric as Family
 
-from agent.model import Cost, LedgerEntry, Quarantined, Unsupported, Usage, Verdict
-from agent.pricing.leaves import split
+from agent.model import Cost, LedgerEntry, Quarantined, Unsupported, Verdict
+from agent.pricing.leaves import Leaves, split
 from agent.sinks import metrics
 from agent.sinks.limits import Limiter, clean
 from agent.sinks.metrics import Metric
@@ -80,18 +80,21 @@ class PrometheusSink:
         call, cost, reading = entry.call, entry.cost, entry.call.reading
         series = self._series_of(entry)
         self._count(series, metrics.CALLS, (call.outcome.value,), 1)
-        tokens = self._count_tokens(series, reading.usage)
-        for extra in reading.extra_usage:
-            tokens += self._count_tokens(series, extra.usage)
+        tokens = 0
+        # Told whoever priced it, also where the answer stated its cost or nobody knows a price.
+        remarks = list(reading.remarks)
+        for usage in (reading.usage, *[extra.usage for extra in reading.extra_usage]):
+            leaves = split(usage)
+            tokens += self._count_tokens(series, leaves)
+            remarks += leaves.remarks
         if isinstance(cost, Cost):
             self._count(series, metrics.COST, (), float(cost.total_usd))
-            remarks = cost.remarks
+            remarks += cost.remarks
         else:
             self._count(series, metrics.UNPRICED_CALLS, (cost.reason,), 1)
             if tokens:
                 self._count(series, metrics.UNPRICED_TOKENS, (cost.reason,), tokens)
-            remarks = reading.remarks
-        for remark in remarks:
+        for remark in dict.fromkeys(remarks):
             self._counters[metrics.REMARKS].labels(self.limiter.admit("provider", call.provider), remark).inc()
         if call.retry_count:
             self._count(series, metrics.RETRIES, (), 1)
@@ -158,11 +161,10 @@ class PrometheusSink:
             )
         return series
 
-    def _count_tokens(self, series: _Series, usage: Usage) -> int:
-        counts = split(usage).counts
-        for kind, number in counts:
+    def _count_tokens(self, series: _Series, leaves: Leaves) -> int:
+        for kind, number in leaves.counts:
             self._count(series, metrics.TOKENS, (kind.value,), number)
-        return sum([number for _, number in counts])
+        return sum([number for _, number in leaves.counts])
 
     def _count(self, series: _Series, metric: Metric, more: Labels, amount: float) -> None:
         child = series.counters.get((metric, more))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from collections.abc import Mapping
+from datetime import date
 from decimal import Decimal
 from importlib import resources
 
@@ -29,7 +31,17 @@ def test_agreement_has_not_dropped() -> None:
     assert dropped(tallies, recorded_level()) == []
     # And the record is not far behind: a level that is too low guards nothing.
     assert all(tallies[name].share - least < Decimal("0.002") for name, least in recorded_level().items())
-    assert len(recorded_level()) >= 15
+    # Nor does it leave a provider out that both lists have.
+    assert recorded_level().keys() == {name for name, one in tallies.items() if one.agree + one.differ}
+
+
+def test_the_record_is_dated_and_of_these_lists() -> None:
+    """Another edition of the base tables asks for a new record, with its day."""
+    text = (resources.files("agent.pricing") / "second" / "agreement.toml").read_text(encoding="utf-8")
+    record = tomllib.loads(text)
+    assert isinstance(record["recorded"], date)
+    assert record["base"] in CATALOG.edition
+    assert record["second"].partition(" ")[2] in (resources.files("agent.pricing") / "second" / "README.md").read_text()
 
 
 def test_the_guard_can_fail() -> None:

@@ -6,11 +6,15 @@ The numbers are those of the table in docs/pricing.md.  Each case is a Decimal a
 
 from __future__ import annotations
 
+import re
+import sys
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
-from agent.model import Call, Cost, CostSource, Evidence, Outcome, Unpriced, Usage
+from agent.dialects import DIALECTS
+from agent.model import Call, Cost, CostSource, Evidence, Outcome, RequestHead, Unpriced, Usage
 from agent.pricing import PriceBook, Pricer, recompute
 from agent.pricing.overrides import parse
 from tests.pricing.calls import call
@@ -186,8 +190,8 @@ CASES: list[tuple[str, Call, str]] = [
     ("20 before", call("anthropic", "claude-opus-4-6", Usage(input_tokens=300_000), at="2026-03-12"), "3"),
     ("20 after", call("anthropic", "claude-opus-4-6", Usage(input_tokens=300_000), at="2026-03-13"), "1.5"),
     ("22 reported", call("x_ai", "grok-4.3", K, reported=Decimal("0.0006306")), "0.0006306"),
-    ("credits", call("tavily", "", Usage(credits=2.0)), "0.016"),
-    ("read units", call("pinecone", "", Usage(read_units=5)), "0.00008"),
+    ("26 credits", call("tavily", "", Usage(credits=2.0)), "0.016"),
+    ("14 read units", call("pinecone", "", Usage(read_units=5)), "0.00008"),
 ]
 
 OWN_CASES: list[tuple[str, Call, str]] = [
@@ -301,3 +305,30 @@ def test_contracts_do_not_touch_what_the_provider_reports() -> None:
     """22, 21: the provider has taken the contract into account or not; both are not ours to guess, so a word says so."""
     cost = priced(OWN, call("openai", "gpt-4o-2024-08-06", K, reported=Decimal("0.0125")))
     assert (cost.total_usd, cost.remarks) == (Decimal("0.0125"), ("contract_not_applied",))
+
+
+@pytest.mark.parametrize(
+    ("host", "path"),
+    [
+        ("generativelanguage.googleapis.com", "/v1beta/cachedContents"),
+        ("api.openai.com", "/v1/vector_stores"),
+        ("api.openai.com", "/v1/containers"),
+    ],
+)
+def test_stored_things_are_no_calls(host: str, path: str) -> None:
+    """24: what is billed by the gigabyte and the hour is not asked for by a call to a model, so nothing of it is added to one."""
+    made = RequestHead(stream_id=1, method="POST", target=path, headers={"host": host})
+    assert not any(dialect.accepts(made) for dialect in DIALECTS)
+
+
+def test_every_dimension_of_the_list_has_its_case() -> None:
+    """docs/pricing.md names the dimensions by number; each number opens a case's name here, or the docstring of a test."""
+    page = (Path(__file__).parents[2] / "docs" / "pricing.md").read_text(encoding="utf-8")
+    listed = set(re.findall(r"^\| (\d+) \| ", page, re.MULTILINE))
+    told = [case[0] for case in (*CASES, *OWN_CASES)]
+    told += [
+        function.__doc__ or "" for name, function in vars(sys.modules[__name__]).items() if name.startswith("test_")
+    ]
+    proven = {number for text in told for number in re.findall(r"(?:^|, )(\d+)(?=[ ,:])", text)}
+    assert listed == {str(number) for number in range(1, 27)}
+    assert listed - proven == set()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -168,3 +170,14 @@ def test_azure_grok_states_more_cached_than_prompt() -> None:
     cost = price("azure.ai.openai", "gpt-4.1", Usage(input_tokens=100, output_tokens=0, cache_read_input_tokens=180))
     assert all(line.amount_usd > 0 for line in cost.lines)
     assert cost.remarks == ("cached_exceeds_input",)
+
+
+def test_every_bug_of_the_list_is_named_here() -> None:
+    """docs/pricing.md lists them; a name without a test, or a test that the list forgets, is found."""
+    page = (Path(__file__).parents[2] / "docs" / "pricing.md").read_text(encoding="utf-8")
+    table = page.partition("## Bugs that others had in public")[2].partition("\n## ")[0]
+    listed = set(re.findall(r"([\w-]+)#(\d+)", table))
+    here = Path(__file__).read_text(encoding="utf-8")
+    named = set(re.findall(r'"([\w-]+)#(\d+)"', here)) | set(re.findall(r"def test_([a-z]+)_(\d+)_", here))
+    assert len(listed) == 21
+    assert listed == named

@@ -11,20 +11,25 @@ from decimal import Decimal
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
+from agent.dialects import DIALECTS
+from agent.dialects.providers import Providers
 from agent.model import (
     Evidence,
     ExtraUsage,
     Judgement,
     LedgerEntry,
     Outcome,
+    PricedCall,
     Quarantined,
     Unsupported,
     Usage,
     Verdict,
 )
+from agent.pipeline.pipeline import Pipeline
 from agent.sinks import metrics
 from agent.sinks.metrics import Metric
 from agent.sinks.prometheus import HealthCollector, PrometheusSink, Samples
+from tests.exchanges import CHAT_ANSWER, Wire, request, response
 from tests.pricing.calls import at_ns, call
 from tests.sinks.entries import PRICER, WEB, entry
 
@@ -104,6 +109,32 @@ def test_extra_usage_is_counted_with_its_call() -> None:
     extra = (ExtraUsage(kind="compaction", model="gpt-4o", usage=Usage(input_tokens=70)),)
     page.sink.accept(entry(one=call(usage=Usage(input_tokens=30), extra=extra)))
     assert page.value("podtab_tokens_total", BASE | {"type": "input"}) == 100
+
+
+@pytest.mark.parametrize(
+    ("model", "usage", "rule"),
+    [
+        ("gpt-4o-mini", {"prompt_tokens_details": {"cached_tokens": 180}}, "cached_exceeds_input"),
+        # A model without a price, and an answer that states its cost.
+        ("house-model", {"prompt_tokens_details": {"cached_tokens": 180}}, "cached_exceeds_input"),
+        ("gpt-4o-mini", {"prompt_tokens_details": {"cached_tokens": 180}, "cost": 0.5}, "cached_exceeds_input"),
+        ("gpt-4o-mini", {"completion_tokens_details": {"reasoning_tokens": 21}}, "reasoning_exceeds_output"),
+        ("gpt-4o-mini", {"prompt_tokens_details": {"audio_tokens": 101}}, "modality_exceeds_input"),
+        ("gpt-4o-mini", {"total_tokens": 90}, "parts_exceed_total"),
+        ("gpt-4o-mini", {"total_tokens": 150}, "total_exceeds_parts"),
+    ],
+)
+def test_contradictory_usage_is_counted_by_rule(model: str, usage: dict[str, object], rule: str) -> None:
+    """From the bytes of an answer to the metric, whoever prices it; the call is counted all the same, once, by that rule alone."""
+    page = Page()
+    core = Pipeline(dialects=DIALECTS, provider_of=Providers().provider_of, price=PRICER.price)
+    body = CHAT_ANSWER | {"model": model, "usage": {"prompt_tokens": 100, "completion_tokens": 20} | usage}
+    wire = Wire(core).send(request()).receive(response(body))
+    for output in wire.outputs:
+        if isinstance(output, PricedCall):
+            page.sink.accept(LedgerEntry(call=output.call, cost=output.cost, workload=WEB))
+    remarks = {line for line in page.series() if line.startswith("podtab_remarks_total") and "price" not in line}
+    assert remarks == {f'podtab_remarks_total{{provider="openai",remark="{rule}"}} 1.0'}
 
 
 def test_remarks_on_prices_are_counted() -> None:
