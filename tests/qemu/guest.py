@@ -1,0 +1,133 @@
+"""One boot: a kernel, a memory disk with the modules it needs, this machine's root as a share."""
+
+from __future__ import annotations
+
+import lzma
+import shlex
+import shutil
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.qemu.debian import KernelImage
+
+INIT = Path(__file__).with_name("init")
+# What the share of the root and the layer above it need; what these need in turn is in modules.dep.
+_MODULES = ("virtio_pci", "9pnet_virtio", "9p", "overlay")
+_MEMORY_MIB = 5_120
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Booted:
+    """What a run in the guest left behind."""
+
+    version: str
+    status: int | None
+    """Of the command; None where the guest never came to its end."""
+    seconds: float
+    output: str
+    """Of the command, and where it has none, the console's end."""
+    results: Path
+
+
+def boot(kernel: KernelImage, command: list[str], folder: Path, results: Path, *, minutes: float) -> Booted:
+    """Runs the command in ``folder`` of this machine's root, as root of the guest; files for the host go to /mnt/results.
+
+    The guest is thrown away after ``minutes``.
+    """
+    shutil.rmtree(results, ignore_errors=True)
+    results.mkdir(parents=True)
+    (results / "run").write_text(
+        "export HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n"
+        f"cd {shlex.quote(str(folder))} && exec {shlex.join(command)}\n"
+    )
+    with tempfile.TemporaryDirectory(prefix="podtab-guest-") as scratch:
+        disk = memory_disk(kernel, Path(scratch))
+        console = results / "console"
+        started = time.monotonic()
+        with console.open("wb") as sink:
+            guest = subprocess.Popen(
+                [
+                    "qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", str(_MEMORY_MIB),
+                    "-nodefaults", "-no-reboot", "-display", "none", "-serial", "stdio",
+                    "-kernel", str(kernel.image), "-initrd", str(disk),
+                    "-append", "console=ttyS0 quiet panic=-1 mitigations=off nokaslr",
+                    "-device", "virtio-rng-pci",
+                    "-virtfs", "local,path=/,mount_tag=root,security_model=none,readonly=on,multidevs=remap",
+                    "-virtfs", f"local,path={results},mount_tag=results,security_model=none",
+                ],
+                stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT,
+            )  # fmt: skip
+            try:
+                guest.wait(minutes * 60)
+            except subprocess.TimeoutExpired:
+                guest.kill()
+                guest.wait()
+    seconds = time.monotonic() - started
+    status, output = results / "status", results / "output"
+    told = output if output.exists() and output.stat().st_size else console
+    return Booted(
+        version=kernel.version,
+        status=int(status.read_text()) if status.exists() else None,
+        seconds=seconds,
+        output=told.read_text(errors="replace"),
+        results=results,
+    )
+
+
+def memory_disk(kernel: KernelImage, scratch: Path) -> Path:
+    """busybox, the modules in the order in which they load, and ``init``, as a cpio archive."""
+    tree = scratch / "tree"
+    for name in ("bin", "proc", "sys", "dev", "modules"):
+        (tree / name).mkdir(parents=True)
+    busybox = shutil.which("busybox")
+    if busybox is None:
+        raise FileNotFoundError("busybox is needed (Debian: busybox-static)")
+    shutil.copy(busybox, tree / "bin" / "busybox")
+    for name in ("sh", "mount", "mkdir", "insmod", "sync", "poweroff", "ip", "chroot", "echo"):
+        (tree / "bin" / name).symlink_to("busybox")
+    shutil.copy(INIT, tree / "init")
+    (tree / "init").chmod(0o755)
+    order = load_order((kernel.modules / "modules.dep").read_text(), _MODULES)
+    for path in order:
+        data = (kernel.modules / path).read_bytes()
+        (tree / "modules" / plain_name(path)).write_bytes(lzma.decompress(data) if path.endswith(".xz") else data)
+    (tree / "modules" / "order").write_text("".join(plain_name(path) + "\n" for path in order))
+    disk = scratch / "disk"
+    listing = subprocess.run(["find", "."], cwd=tree, capture_output=True, check=True).stdout
+    with disk.open("wb") as sink:
+        subprocess.run(["busybox", "cpio", "-o", "-H", "newc"], cwd=tree, input=listing, stdout=sink, check=True,
+                       stderr=subprocess.DEVNULL)  # fmt: skip
+    return disk
+
+
+def load_order(modules_dep: str, wanted: tuple[str, ...]) -> list[str]:
+    """Paths of the wanted modules and what they need, each after what it needs; what is built in isn't named there."""
+    needs: dict[str, tuple[str, list[str]]] = {}
+    for line in modules_dep.splitlines():
+        path, _, rest = line.partition(":")
+        needs[_module_name(path)] = path, rest.split()
+    order: list[str] = []
+
+    def add(name: str) -> None:
+        if name not in needs or needs[name][0] in order:
+            return
+        path, others = needs[name]
+        for other in reversed(others):
+            add(_module_name(other))
+        order.append(path)
+
+    for name in wanted:
+        add(name)
+    return order
+
+
+def plain_name(path: str) -> str:
+    """The file's name once unpacked."""
+    return Path(path).name.removesuffix(".xz")
+
+
+def _module_name(path: str) -> str:
+    return Path(path).name.split(".")[0].replace("-", "_")
