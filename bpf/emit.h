@@ -41,15 +41,17 @@ static __always_inline void fill(struct record *record, const struct moved *move
 // What can't be copied is counted, and shows up for user space as a jump of the position.
 static __always_inline void copy_into(struct record *record, const struct moved *moved, u64 size, u64 lost, u64 limit)
 {
-    u64 copied = size;
-    CLAMP(copied, limit);
+    fill(record, moved, size, lost);
+    // The size comes back from the record, as 1 to limit by arithmetic.  Verifiers before 6.8 lose a compare's bounds on paths that can't be
+    // taken, and a size they have to follow from the call's own keeps the paths of every part apart: a million instructions are too few.
+    u64 copied = *(volatile u32 *)&record->size - 1;
+    copied = (copied & (limit - 1)) + 1;
     if (bpf_probe_read_user((void *)(record + 1), copied, (void *)moved->buffer)) {
         count(UNREADABLE_BYTES, size);
         fill(record, moved, 0, size + lost);
         return;
     }
     count(CAPTURED_BYTES, size);
-    fill(record, moved, size, lost);
 }
 
 // BCC wants map calls spelled out: one reservation a class.
