@@ -144,6 +144,32 @@ def top(
 
 
 @app.command()
+def coverage(
+    url: Annotated[
+        str, typer.Option(help="Where the agent's metrics are: HOST:PORT, or a whole URL.")
+    ] = "http://localhost:9464/metrics",
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,
+    namespace: Annotated[str, typer.Option("--namespace", "-n", help="Only pods of this namespace.")] = "",
+    strict: Annotated[bool, typer.Option("--strict", help="Exit code 1 where a process can't be decrypted.")] = False,
+) -> None:
+    """
+    Which processes' calls can be read, which can't, why, and what to do about it.  Asks a running agent; needs no root.
+
+    \b
+    readable        its TLS library carries probes
+    cannot_decrypt  no probe on its library, and why
+    missed_start    it holds a connection that is older than the probes
+    bytes_lost      within ten minutes bytes of its calls were not read
+    not_selected    the configuration's selection leaves it out
+
+    A process without a TLS library that podtab knows is not listed.
+    """
+    from agent.top.coverage import coverage as show_coverage
+
+    raise typer.Exit(show_coverage(url=url, namespace=namespace, as_json=as_json, strict=strict))
+
+
+@app.command()
 def doctor(
     config: ConfigFile = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,

@@ -10,7 +10,7 @@ import pytest
 
 from agent import __version__
 
-COMMANDS = ("run", "record", "replay", "top", "doctor", "demo")
+COMMANDS = ("run", "record", "replay", "top", "coverage", "doctor", "demo")
 
 
 def podtab(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -71,8 +71,9 @@ def test_a_pod_list_that_is_none_is_one_sentence(tmp_path: Path) -> None:
     assert "kubectl get pods" in result.stderr
 
 
-def test_top_without_an_agent_is_one_sentence() -> None:
+@pytest.mark.parametrize("command", [("top", "--once"), ("coverage",)])
+def test_without_an_agent_it_is_one_sentence(command: tuple[str, ...]) -> None:
     """Port 9 is nobody's."""
-    result = podtab("top", "--once", "--url", "http://127.0.0.1:9/metrics")
+    result = podtab(*command, "--url", "http://127.0.0.1:9/metrics")
     assert result.returncode == 1
     assert result.stderr.startswith("podtab: ")

@@ -16,6 +16,7 @@ from urllib.parse import quote
 import orjson
 
 from agent.kubectl.client import KubectlError, Reply, TimedOutError, Transport, UnreachableError
+from agent.top.text import plain
 
 T = TypeVar("T")
 
@@ -24,7 +25,6 @@ SELECTOR = "app.kubernetes.io/name=podtab"
 PARALLEL = 16
 _PAGE = 500
 _DEFAULT_PORT = 9464
-_MAX_TEXT = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,12 +53,6 @@ class Answers(Generic[T]):
     silent: Sequence[Silent]
     notes: Sequence[str] = ()
     """What makes the sum doubtful although all answered."""
-
-
-def plain(value: object, limit: int = _MAX_TEXT) -> str:
-    """Bounded and printable: pods, nodes and servers write these, and a terminal obeys control characters."""
-    text = str(value)[:limit]
-    return text if text.isprintable() else "".join(sign if sign.isprintable() else "?" for sign in text)
 
 
 def find(api: Transport, *, namespace: str = "", selector: str = SELECTOR, node: str = "") -> list[Agent]:

@@ -10,12 +10,12 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from agent.kubectl.agents import Agent, Answers, Silent, ask, plain
+from agent.kubectl.agents import Agent, Answers, Silent, ask
 from agent.kubectl.client import KubectlError, Transport
-from agent.kubectl.reading import Json, items, number, objects, text
 from agent.kubectl.report import console, exit_code, missing, show, summary, write_json
+from agent.top.reading import Json, items, number, objects, text
 from agent.top.text import number as count_text
-from agent.top.text import seconds, usd
+from agent.top.text import plain, seconds, usd
 
 _MAX_LIMIT = 1000
 _EVERY_SECONDS = 2.0

@@ -10,8 +10,8 @@ from rich.text import Text
 
 from agent.kubectl.agents import Agent, ask
 from agent.kubectl.client import Transport
-from agent.kubectl.reading import Json, items, text
 from agent.kubectl.report import exit_code, show, sources, summary, write_json
+from agent.top.reading import Json, items, text
 
 _STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 _NAMED = 5

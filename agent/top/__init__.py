@@ -1,4 +1,8 @@
-"""``podtab top``: what each pod spends, read from the agent's own page (``scrape``), as ``figures``, drawn by ``view``, live in ``run``."""
+"""
+A running agent, looked at from a terminal: what each pod spends (``podtab top``), and which processes can be read (``coverage``).
+
+Its pages are read by ``scrape``, as ``figures`` or ``reading``, drawn by ``view`` and ``coverage``, live in ``run``.
+"""
 
 from agent.top.run import top
 

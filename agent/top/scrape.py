@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.client
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from agent.model import PodtabError
@@ -52,14 +52,20 @@ def address(text: str) -> Address:
     )
 
 
-def fetch(where: Address) -> str:
-    """The page's text."""
+def beside(metrics: Address, path: str) -> Address:
+    """Another page of the agent whose metrics are there: behind a proxy both have one prefix."""
+    return replace(metrics, path=metrics.path.partition("?")[0].removesuffix("/metrics").rstrip("/") + path)
+
+
+def fetch(where: Address, *, accept: str = "text/plain", hint: str = "podtab's page is at /metrics, port 9464") -> str:
+    """The page's text; ``hint`` says what to look for where something else answers."""
     kind = http.client.HTTPSConnection if where.secure else http.client.HTTPConnection
     connection = kind(where.host, where.port, timeout=_TIMEOUT_SECONDS)
     try:
-        connection.request("GET", where.path, headers={"Accept": "text/plain"})
-        answer = connection.getresponse()
-        body = answer.read(_MAX_BYTES + 1)
+        connection.request("GET", where.path, headers={"Accept": accept})
+        # The answer holds the socket until it is closed, also where the connection is.
+        with connection.getresponse() as answer:
+            body = answer.read(_MAX_BYTES + 1)
     except ConnectionRefusedError:
         raise TopError(
             f"{where.url}: nothing listens there; start `podtab run`, or name another agent with --url "
@@ -74,7 +80,7 @@ def fetch(where: Address) -> str:
     finally:
         connection.close()
     if answer.status != http.client.OK:
-        raise TopError(f"{where.url}: answers with status {answer.status}; podtab's page is at /metrics, port 9464")
+        raise TopError(f"{where.url}: answers with status {answer.status}; {hint}")
     if len(body) > _MAX_BYTES:
         raise TopError(f"{where.url}: is larger than {_MAX_BYTES} bytes, which podtab's page never is; is --url right?")
     return body.decode("utf-8", "replace")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 BAR_WIDTH = 8
+_MAX_TEXT = 500
 # As kubectl abbreviates them.
 _SHORT_KINDS = {
     "CronJob": "cj",
@@ -17,6 +18,12 @@ _SHORT_KINDS = {
     "Process": "process",
 }
 _EIGHTHS = " ▏▎▍▌▋▊▉"
+
+
+def plain(value: object, limit: int = _MAX_TEXT) -> str:
+    """Bounded and printable: pods, nodes and servers write these, and a terminal obeys control characters."""
+    text = str(value)[:limit]
+    return text if text.isprintable() else "".join(sign if sign.isprintable() else "?" for sign in text)
 
 
 def usd(amount_usd: float) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agent.kubectl.agents import ask, find, plain
+from agent.kubectl.agents import ask, find
 from agent.kubectl.client import KubectlError, Reply, TimedOutError, UnreachableError
 from tests.kubectl.fakes import FORBIDDEN, FakeApi, pod
 
@@ -91,8 +91,3 @@ def test_figures_that_count_twice_are_told() -> None:
     assert len(answers.notes) == 2
     assert "twice: n1" in answers.notes[0]
     assert "ai-cost, tenant" in answers.notes[1]
-
-
-def test_text_is_bounded_and_printable() -> None:
-    """Whatever it was."""
-    assert plain("a\x1b[31m\u202eb" + "c" * 1000) == "a?[31m?b" + "c" * 492

@@ -64,3 +64,8 @@ def test_kinds_are_kubectls() -> None:
     """Known ones are abbreviated, others are written out."""
     said = [text.short(name) for name in ("Deployment/web", "StatefulSet/db", "Rollout/x", "")]
     assert said == ["deploy/web", "sts/db", "Rollout/x", ""]
+
+
+def test_text_is_bounded_and_printable() -> None:
+    """Whatever it was."""
+    assert text.plain("a\x1b[31m\u202eb" + "c" * 1000) == "a?[31m?b" + "c" * 492

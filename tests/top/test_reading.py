@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agent.kubectl.reading import items, number, text
+from agent.top.reading import items, number, text
 
 
 def test_what_is_no_list_is_refused() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import orjson
 
-from agent.kubectl.agents import plain
+from agent.top.text import plain
 
 Json = Mapping[str, object]
 
