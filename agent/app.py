@@ -37,7 +37,7 @@ from agent.capture.targets import Targets
 from agent.config import Config, NameSource
 from agent.dialects import DIALECTS
 from agent.dialects.providers import Providers
-from agent.health import AgentHealth, capture_state
+from agent.health import AgentHealth, capture_state, why_not_in_force
 from agent.host.containers import pod_of
 from agent.logs import Log, configure
 from agent.model import Chunk, Judgement, LedgerEntry, PricedCall, Process, Quarantined, Unsupported, Verdict
@@ -126,6 +126,7 @@ class Agent:
         self._missed_news = threading.Event()
         self._stopping = threading.Event()
         self._scanned = threading.Event()
+        self._follower = threading.Thread(target=self._follow_processes, name="targets", daemon=True)
         self._heard = time.monotonic()
         self._coverage = Coverage(self._covered, max_pods=config.metrics.max_pods)
         health = AgentHealth(
@@ -219,7 +220,7 @@ class Agent:
         if self._watch is not None:
             self._watch.start()
             self._watch.synced.wait(timeout=5)
-        threading.Thread(target=self._follow_processes, name="targets", daemon=True).start()
+        self._follower.start()
         self._http.start()
         self._otlp.start()
         _LOG.info("started", version=__version__, listen=self.config.listen, links=self._kernel.link_kind)
@@ -349,15 +350,16 @@ class Agent:
 
     def _why_unhealthy(self) -> str:
         silent = time.monotonic() - self._heard
-        return f"the loop has not come round for {silent:.0f} s" if silent > _HEARTBEAT_SECONDS else ""
+        if silent > _HEARTBEAT_SECONDS:
+            return f"the loop has not come round for {silent:.0f} s"
+        if self._follower.ident is not None and not self._follower.is_alive():
+            return "processes are not followed any more: new ones are not seen"
+        return ""
 
     def _why_not_in_force(self) -> str:
         if not self._scanned.is_set():
             return "the first scan of processes is under way"
-        failed = [library for library in self._targets.status() if library.error]
-        if failed and all(library.error for library in self._targets.status()):
-            return f"capture is not in force: {failed[0].error}"
-        return self._why_unhealthy()
+        return why_not_in_force(self._targets.status(), self._targets.sight) or self._why_unhealthy()
 
     def _why_unready(self) -> str:
         if reason := self._why_not_in_force():

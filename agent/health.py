@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from agent import __version__
 from agent.attribution.attributor import Attributor
 from agent.capture.kernel import Kernel
-from agent.capture.targets import LibraryStatus, Targets
+from agent.capture.targets import LibraryStatus, Sight, Targets
 from agent.config import Config
 from agent.pipeline.pipeline import Pipeline
 from agent.pricing import Pricer
@@ -21,6 +21,24 @@ from agent.sinks.web import Capture
 
 if TYPE_CHECKING:
     from agent.attribution.kubernetes_api import PodWatch
+
+
+def why_not_in_force(libraries: Iterable[LibraryStatus], sight: Sight) -> str:
+    """
+    Why capture is asked for and not in force; "" where it is, or where nobody uses TLS.
+
+    A stack that nobody can read is a word about its pods, not about this agent: with only such ones it still does all it can.
+    """
+    if sight.denied > sight.read:
+        return (
+            f"capture is not in force: what {sight.denied:,} of {sight.denied + sight.read:,} processes map may not be read; "
+            "run podtab as root or with capability SYS_PTRACE"
+        )
+    libraries = list(libraries)
+    failed = [library for library in libraries if library.error and not library.unreadable]
+    if failed and all(library.error for library in libraries):
+        return f"capture is not in force: {failed[0].error}"
+    return ""
 
 
 def capture_state(libraries: Iterable[LibraryStatus], link_kind: str, reason: str) -> Capture:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import threading
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from agent import app
 from agent.app import Agent
 from agent.capture.selection import Choice
-from agent.capture.targets import LibraryStatus
+from agent.capture.targets import LibraryStatus, Sight
 from agent.config import Config, loads
 from agent.model import Process
 from tests.attribution.objects import PATH
@@ -23,6 +24,7 @@ def bare(config: Config, **parts: Any) -> Agent:
     agent.config = config
     agent._watch = None
     agent._pod_list = None
+    agent._follower = threading.Thread()
     for name, part in parts.items():
         setattr(agent, name, part)
     return agent
@@ -55,7 +57,7 @@ def test_readiness_tells_whether_capture_is_in_force(
     agent = bare(
         loads(""),
         _scanned=event(scanned),
-        _targets=SimpleNamespace(status=lambda: libraries),
+        _targets=SimpleNamespace(status=lambda: libraries, sight=Sight(read=9, denied=0)),
         _heard=app.time.monotonic(),
     )
     said = agent._why_unready()
@@ -67,6 +69,14 @@ def test_a_loop_that_stands_still_is_unhealthy() -> None:
     """The kubelet then restarts it."""
     assert "has not come round" in bare(loads(""), _heard=app.time.monotonic() - 60)._why_unhealthy()
     assert bare(loads(""), _heard=app.time.monotonic())._why_unhealthy() == ""
+
+
+def test_a_dead_follower_is_unhealthy() -> None:
+    """Who does not hear of new processes would call every later pod silent."""
+    agent = bare(loads(""), _heard=app.time.monotonic(), _scanned=event(False))
+    agent._follower.start()
+    agent._follower.join()
+    assert "not followed" in agent._why_unhealthy()
 
 
 def test_pods_that_are_not_known_yet_are_undecided() -> None:

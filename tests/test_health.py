@@ -5,13 +5,17 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from agent.capture.targets import LibraryStatus
+import pytest
+
+from agent.capture.targets import LibraryStatus, Sight
 from agent.config import loads
-from agent.health import AgentHealth, capture_state
+from agent.health import AgentHealth, capture_state, why_not_in_force
 from agent.sinks import metrics
 
+SEEING = Sight(read=100, denied=3)
 
-def library(*, slow: int = 0, error: str = "") -> LibraryStatus:
+
+def library(*, slow: int = 0, error: str = "", unreadable: bool = False) -> LibraryStatus:
     return LibraryStatus(
         path="/lib/libssl.so.3",
         processes=1,
@@ -19,7 +23,32 @@ def library(*, slow: int = 0, error: str = "") -> LibraryStatus:
         slow_sites=tuple(f"SSL_read {number}" for number in range(slow)),
         missing=(),
         error=error,
+        unreadable=unreadable,
     )
+
+
+SEALED = library(error="rustls: inlined everywhere", unreadable=True)
+
+
+@pytest.mark.parametrize(
+    ("libraries", "sight", "reason"),
+    [
+        ([], SEEING, ""),
+        ([library()], SEEING, ""),
+        ([library(), library(error="too old")], SEEING, ""),
+        ([SEALED], SEEING, ""),
+        ([library(), SEALED], SEEING, ""),
+        ([library(error="needs CAP_BPF")], SEEING, "needs CAP_BPF"),
+        ([SEALED, library(error="needs CAP_BPF")], SEEING, "needs CAP_BPF"),
+        ([library()], Sight(read=3, denied=97), "97 of 100 processes"),
+        ([], Sight(read=0, denied=1), "SYS_PTRACE"),
+    ],
+)
+def test_asked_for_and_not_in_force_has_its_reason(libraries: list[LibraryStatus], sight: Sight, reason: str) -> None:
+    """Every link refused, or most processes hidden; one broken library, or a stack that nobody can read, is a word about its pods."""
+    said = why_not_in_force(libraries, sight)
+    assert bool(said) == bool(reason)
+    assert reason in said
 
 
 def test_a_library_without_a_link_counts_as_failed_and_its_sites_as_none() -> None:

@@ -50,6 +50,16 @@ class LibraryStatus:
     missing: tuple[str, ...]
     error: str
     """Why it carries no link; "" when it does."""
+    unreadable: bool = False
+    """Nobody can read its stack: told of its pods, and no fault of this machine's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sight:
+    """Of how many processes what they map could be read, and of how many it may not."""
+
+    read: int
+    denied: int
 
 
 @dataclass(slots=True)
@@ -73,6 +83,8 @@ class _Watched:
     """Replaced, never changed: others read it."""
     unused_library: str = ""
     """Of an unselected process: a TLS library that it maps."""
+    mapped: bool = False
+    """What it maps was read; a kernel thread maps nothing."""
     denied: bool = False
     """We may not read what it maps."""
     looks: int = 0
@@ -104,13 +116,16 @@ class Targets:
         self._dropped_groups: set[int] = set()
         self.unselected_pids: set[int] = set()
         """Their connections are to be refused.  Read from another thread; only membership counts."""
-        self.unreadable = 0
-        """Processes whose mappings we may not read."""
         self.attach_errors = 0
 
     @property
     def processes(self) -> int:
         return len(self._watched)
+
+    @property
+    def sight(self) -> Sight:
+        watched = list(self._watched.values())
+        return Sight(read=sum(one.mapped for one in watched), denied=sum(one.denied for one in watched))
 
     # ------------------------------------------------------------------------------------------------------- happenings
 
@@ -175,6 +190,7 @@ class Targets:
                 ),
                 missing=library.plan.missing,
                 error=library.error,
+                unreadable=bool(library.plan.unreadable) and not (library.plan.sites or library.plan.missing),
             )
             for library in list(self._libraries.values())
         ]
@@ -217,9 +233,9 @@ class Targets:
             mapped = mapped_tls_files(pid)
             watched.denied = False
         except PermissionError:
-            self.unreadable += 1
             watched.denied = True
             mapped = []
+        watched.mapped = bool(mapped)
         selected = watched.choice is not Choice.UNSELECTED
         now = {one.file for one in mapped} if selected else set()
         for file in watched.files - now:

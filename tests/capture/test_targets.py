@@ -13,7 +13,7 @@ from agent.capture.links import AttachError
 from agent.capture.plan import Plan, Probe, Role, Site, Unreadable
 from agent.capture.processes import FileId, Mapped
 from agent.capture.selection import Choice
-from agent.capture.targets import IDLE_NS, RESCAN_AFTER_NS, Targets
+from agent.capture.targets import IDLE_NS, RESCAN_AFTER_NS, Sight, Targets
 from agent.model import CoverageReason, Process
 
 POD = "/kubepods/burstable/pod11111111-2222-3333-4444-555555555555/" + "a" * 64
@@ -283,6 +283,16 @@ def test_what_may_not_be_read_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     (one,) = targets.coverage()
     assert (one.reason, one.library) == (CoverageReason.CANNOT_DECRYPT, "")
     assert "SYS_PTRACE" in one.remedy
+    assert targets.sight == Sight(read=0, denied=1)
+
+
+def test_sight_counts_programs_and_no_kernel_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What maps nothing can be read by anybody, and says nothing of our rights."""
+    machine = Machine(files={1: [LIBSSL], 2: []})
+    targets = machine.targets(monkeypatch)
+    for pid in machine.files:
+        targets.started(pid, 0)
+    assert targets.sight == Sight(read=1, denied=0)
 
 
 def test_a_stack_that_nobody_can_read_is_told_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -302,3 +312,4 @@ def test_a_stack_that_nobody_can_read_is_told_with_its_remedy(monkeypatch: pytes
     )
     assert machine.kernel.links == []
     assert targets.attach_errors == 0
+    assert [library.unreadable for library in targets.status()] == [True]
