@@ -38,12 +38,14 @@ from agent.config import Config, NameSource
 from agent.dialects import DIALECTS
 from agent.dialects.providers import Providers
 from agent.health import AgentHealth, capture_state, why_not_in_force
+from agent.host import key_salt
 from agent.host.containers import pod_of
 from agent.logs import Log, configure
 from agent.model import Chunk, Judgement, LedgerEntry, PricedCall, Process, Quarantined, Unsupported, Verdict
 from agent.pipeline.pipeline import Output, Pipeline
 from agent.prices.files import Paths, PriceFiles
 from agent.pricing import Pricer
+from agent.protocol.headers import key_hasher
 from agent.sinks.coverage import Coverage, Covered
 from agent.sinks.http import HttpServer
 from agent.sinks.otlp import sink as otlp
@@ -109,6 +111,7 @@ class Agent:
             dialects=DIALECTS,
             provider_of=Providers(config.providers.extra_hosts).provider_of,
             price=pricer.price,
+            hash_key=key_hasher(key_salt.load(config.api_keys.salt_file)) if config.api_keys.hash else None,
             max_connections=config.core.max_connections,
             max_buffered_bytes=config.core.max_buffered_bytes,
         )

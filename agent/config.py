@@ -148,6 +148,16 @@ class Providers:
     """Host name to provider, e.g. `llm.example.com: openai`, for gateways and self-hosted models."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKeys:
+    """Which key a call was made with: a keyed hash beside each call, in traces and under /api/v1/calls; never the key, never a metric's label."""
+
+    hash: bool = True
+    """HMAC-SHA256 of the key, its first 16 digits."""
+    salt_file: str = ""
+    """File with the salt, the same on every node, e.g. of a mounted Secret; "" means a random one at each start: hashes then can't be joined over nodes."""
+
+
 class OtlpProtocol(enum.StrEnum):
     HTTP_PROTOBUF = "http/protobuf"
 
@@ -252,6 +262,7 @@ class Config:
     core: Core = field(default_factory=Core)
     metrics: Metrics = field(default_factory=Metrics)
     providers: Providers = field(default_factory=Providers)
+    api_keys: ApiKeys = field(default_factory=ApiKeys)
     page: Page = field(default_factory=Page)
     otlp: Otlp = field(default_factory=Otlp)
     prices: Prices = field(default_factory=Prices)

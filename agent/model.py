@@ -171,9 +171,11 @@ class RequestHead:
     stream_id: int
     method: str
     target: str
-    """As sent: path and query.  The query can hold a key (Gemini's ``?key=``): use ``path`` wherever it may be shown."""
+    """Path and query as sent, but for keys (Gemini's ``?key=``), which are struck out.  Use ``path`` wherever it may be shown."""
     headers: Mapping[str, str]
     http_version: str = "1.1"
+    key_hash: str = ""
+    """Keyed hash of the API key that came with it; "" where there was none or hashing is off."""
 
     @property
     def path(self) -> str:
@@ -374,6 +376,20 @@ class Outcome(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """Whose account at the provider is billed, as far as heads and paths say it; "" where they do not.  Too many to be metric labels."""
+
+    key_hash: str = ""
+    """Keyed hash of the API key; on AWS of the access key's id."""
+    organization: str = ""
+    """OpenAI's and Anthropic's organisation; the account number in an AWS ARN."""
+    project: str = ""
+    """OpenAI's project; Google's project id."""
+    workspace: str = ""
+    """Anthropic's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
     """One request to a model and its answer."""
 
@@ -399,6 +415,7 @@ class Call:
     """Of the first streamed item; 0 for answers that are not streamed."""
     ended_at_ns: int
     lost_bytes: int = 0
+    account: Account = field(default_factory=Account)
     reading: Reading
 
 

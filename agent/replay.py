@@ -342,6 +342,7 @@ def _call_fields(priced: PricedCall) -> dict[str, object]:
         "server_tool_calls": dict(reading.server_tool_calls),
         "response_id": reading.response_id or None,
         "request_id": call.request_id or None,
+        "account": _named(asdict(call.account)),
         "finish_reason": reading.finish_reason or None,
         "service_tier": reading.service_tier or None,
         "remarks": list(reading.remarks),
@@ -353,6 +354,10 @@ def _call_fields(priced: PricedCall) -> dict[str, object]:
     else:
         fields["unpriced"] = priced.cost.reason
     return fields
+
+
+def _named(account: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in account.items() if value}
 
 
 def _stated(usage: Mapping[str, object]) -> dict[str, object]:

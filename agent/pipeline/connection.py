@@ -23,7 +23,7 @@ from agent.model import (
     Verdict,
 )
 from agent.pipeline.exchange import Exchange
-from agent.protocol.headers import KEPT
+from agent.protocol.headers import KEPT, KeyHasher
 from agent.protocol.http1 import RequestReader, ResponseReader, looks_like_request, looks_like_response
 from agent.streams.lifecycle import READING, Happening, State, after
 from agent.streams.reassembly import Reassembler
@@ -48,6 +48,7 @@ class Connection:
         "_doubt",
         "_exchanges",
         "_first",
+        "_hash_key",
         "_provider_of",
         "_received",
         "_requests",
@@ -63,7 +64,11 @@ class Connection:
     )
 
     def __init__(
-        self, conn: ConnId, dialects: Sequence[type[Dialect]], provider_of: Callable[[RequestHead], str]
+        self,
+        conn: ConnId,
+        dialects: Sequence[type[Dialect]],
+        provider_of: Callable[[RequestHead], str],
+        hash_key: KeyHasher | None = None,
     ) -> None:
         self.conn = conn
         self.state = State.UNJUDGED
@@ -73,6 +78,7 @@ class Connection:
         """``buffered_bytes`` when the pipeline last added them up."""
         self._dialects = dialects
         self._provider_of = provider_of
+        self._hash_key = hash_key
         self._sent = Reassembler(Direction.SENT)
         self._received = Reassembler(Direction.RECEIVED)
         self._requests: RequestReader | None = None
@@ -146,7 +152,7 @@ class Connection:
                     yield from self._wait(len(data), "not_http")
                 return
             self._first = b""
-            self._requests, self._responses = RequestReader(KEPT), ResponseReader(KEPT)
+            self._requests, self._responses = RequestReader(KEPT, self._hash_key), ResponseReader(KEPT)
         for event in self._requests.receive(data):
             yield from self._on_event(event, at_ns, at_ns)
             if self.state not in READING:

@@ -15,6 +15,7 @@ from agent.model import (
     ResponseHead,
     Unsupported,
 )
+from agent.pipeline.account import account_of
 from agent.pipeline.body import MAX_REQUEST_BYTES, STREAMS, Collector, ResponseBody, decoded
 
 _REQUEST_IDS = (
@@ -153,6 +154,7 @@ class Exchange:
             first_token_at_ns=self.first_token_at_ns,
             ended_at_ns=at_ns,
             lost_bytes=self.lost_bytes,
+            account=account_of(self._request, headers),
             reading=reading,
         )
 

@@ -30,6 +30,7 @@ from agent.model import (
     Verdict,
 )
 from agent.pipeline.connection import Connection, Seen
+from agent.protocol.headers import KeyHasher
 from agent.streams.lifecycle import READING
 
 Output = PricedCall | Unsupported | Verdict | Quarantined
@@ -56,7 +57,8 @@ class Pipeline:
     """
     ``receive`` and ``tick`` are everything.  Time comes in with the events.
 
-    ``provider_of`` names the provider of a request by its host, ``unknown`` where it is not known.
+    ``provider_of`` names the provider of a request by its host, ``unknown`` where it is not known.  ``hash_key`` names API keys; None: they
+    go unnamed.
     """
 
     def __init__(
@@ -65,12 +67,14 @@ class Pipeline:
         dialects: Sequence[type[Dialect]],
         provider_of: Callable[[RequestHead], str],
         price: Callable[[Call], Cost | Unpriced],
+        hash_key: KeyHasher | None = None,
         max_connections: int = 20_000,
         max_buffered_bytes: int = 128 * 1024 * 1024,
     ) -> None:
         self._dialects = tuple(dialects)
         self._provider_of = provider_of
         self._price = price
+        self._hash_key = hash_key
         self._max_connections = max_connections
         self._max_buffered_bytes = max_buffered_bytes
         self._connections: OrderedDict[ConnId, Connection] = OrderedDict()
@@ -92,7 +96,7 @@ class Pipeline:
                 yield from self._guarded(connection, connection.close(event.at_ns))
             return
         if connection is None:
-            connection = Connection(event.conn, self._dialects, self._provider_of)
+            connection = Connection(event.conn, self._dialects, self._provider_of, self._hash_key)
             self._connections[event.conn] = connection
             if len(self._connections) > self._max_connections:
                 yield from self._drop_oldest()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import httptools
 
 from agent.model import ProtocolError
+from agent.protocol.headers import KeyHasher, key_in, without_keys
 
 # Node accepts 16 KiB of headers, nginx 32, Tomcat 8; agents carry long baggage.  More is not a head.
 MAX_HEAD_BYTES = 64 * 1024
@@ -21,17 +22,21 @@ class Head:
     status: int = 0
     http_version: str
     headers: dict[str, str]
+    key_hash: str = ""
+    """Of the key that a request came with; "" where it had none, or nobody asked for it."""
 
 
 class _Collector:
-    """Callbacks of one parse: keeps allowed headers only, the first value of each; transfer codings are joined."""
+    """Callbacks of one parse: keeps allowed headers only, the first value of each; transfer codings are joined, a key is hashed at once."""
 
-    __slots__ = ("headers", "keep", "target")
+    __slots__ = ("hash_key", "headers", "keep", "key_hash", "target")
 
-    def __init__(self, keep: frozenset[str]) -> None:
+    def __init__(self, keep: frozenset[str], hash_key: KeyHasher | None = None) -> None:
         self.keep = keep
+        self.hash_key = hash_key
         self.headers: dict[str, str] = {}
         self.target = ""
+        self.key_hash = ""
 
     def on_url(self, url: bytes) -> None:
         self.target += url.decode("latin-1")
@@ -39,6 +44,8 @@ class _Collector:
     def on_header(self, name: bytes, value: bytes) -> None:
         key = name.decode("latin-1").lower()
         if key not in self.keep:
+            if self.hash_key is not None and not self.key_hash and (secret := key_in(key, value)):
+                self.key_hash = self.hash_key(secret)
             return
         if key not in self.headers:
             self.headers[key] = value.decode("latin-1").strip()
@@ -46,9 +53,9 @@ class _Collector:
             self.headers[key] += ", " + value.decode("latin-1").strip()
 
 
-def request_head(data: bytes, keep: frozenset[str]) -> Head:
-    """``data`` is a whole head, its empty line included."""
-    collector = _Collector(keep)
+def request_head(data: bytes, keep: frozenset[str], hash_key: KeyHasher | None = None) -> Head:
+    """``data`` is a whole head, its empty line included.  Keys in it end here: of one that came by header or query the hash is kept."""
+    collector = _Collector(keep, hash_key)
     parser = httptools.HttpRequestParser(collector)
     _feed(parser, data, "request")
     if collector.target.startswith(("http://", "https://")):
@@ -56,11 +63,15 @@ def request_head(data: bytes, keep: frozenset[str]) -> Head:
         authority, slash, path = collector.target.partition("://")[2].partition("/")
         collector.target = slash + path or "/"
         collector.headers["host"] = authority.rpartition("@")[2]
+    target, secret = without_keys(collector.target)
+    if secret and hash_key is not None and not collector.key_hash:
+        collector.key_hash = hash_key(secret)
     return Head(
         method=parser.get_method().decode("latin-1"),
-        target=collector.target,
+        target=target,
         http_version=parser.get_http_version(),
         headers=collector.headers,
+        key_hash=collector.key_hash,
     )
 
 

@@ -14,6 +14,7 @@ from collections import deque
 
 from agent.model import Body, EndOfMessage, HttpEvent, Lost, ProtocolError, RequestHead, ResponseHead, Side
 from agent.protocol.chunked import ChunkedReader
+from agent.protocol.headers import KeyHasher
 from agent.protocol.heads import MAX_HEAD_BYTES, Head, request_head, response_head
 
 _REQUEST_LINE = re.compile(rb"(?:GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS|CONNECT|TRACE) [^\s]{1,8192} HTTP/1\.[01]\r\n")
@@ -214,11 +215,15 @@ class RequestReader(_Reader):
 
     side = Side.REQUEST
 
+    def __init__(self, keep: frozenset[str], hash_key: KeyHasher | None = None) -> None:
+        super().__init__(keep)
+        self._hash_key = hash_key
+
     def _begins_message(self, data: bytes) -> bool:
         return _REQUEST_LINE.match(data) is not None
 
     def _on_head(self, data: bytes, out: list[HttpEvent]) -> None:
-        head = request_head(data, self._keep)
+        head = request_head(data, self._keep, self._hash_key)
         self._stream_id += 1
         out.append(
             RequestHead(
@@ -227,6 +232,7 @@ class RequestReader(_Reader):
                 target=head.target,
                 headers=head.headers,
                 http_version=head.http_version,
+                key_hash=head.key_hash,
             )
         )
         if head.method == "CONNECT":

@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 from decimal import Decimal
 from hashlib import blake2b
 
-from agent.model import Call, Cost, CostSource, LedgerEntry, Outcome, Reading, Unpriced, Usage
+from agent.model import Account, Call, Cost, CostSource, LedgerEntry, Outcome, Reading, Unpriced, Usage
 from agent.sinks.limits import clean
 from agent.sinks.otlp.names import Attributes, Semconv, spelled
 from agent.sinks.otlp.resource import Resource, resource_of
@@ -43,6 +43,7 @@ _USAGE_NAMES = {
     "image_input_tokens": "gen_ai.usage.image.input_tokens",
     "image_output_tokens": "gen_ai.usage.image.output_tokens",
 }
+_ACCOUNT = tuple((one.name, f"podtab.account.{one.name}") for one in fields(Account))
 _USAGE = tuple((one.name, _USAGE_NAMES.get(one.name, f"podtab.usage.{one.name}")) for one in fields(Usage))
 
 
@@ -144,6 +145,9 @@ def _say_call(attributes: Attributes, call: Call) -> None:
     attributes["podtab.outcome"] = call.outcome.value
     if call.request_id:
         attributes["podtab.request_id"] = clean(call.request_id)
+    for name, value in _ACCOUNT:
+        if found := getattr(call.account, name):
+            attributes[value] = clean(found)
     if call.lost_bytes:
         attributes["podtab.lost_bytes"] = call.lost_bytes
     if call.first_token_at_ns:

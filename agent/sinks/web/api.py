@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -215,6 +215,7 @@ def _call(entry: LedgerEntry) -> Json:
         "tool_calls": [clean(name) for name in reading.tool_calls[:_MAX_TOOLS]],
         "retry_count": call.retry_count,
         "request_id": clean(call.request_id),
+        "account": {name: clean(value) for name, value in asdict(call.account).items()},
         "lost_bytes": call.lost_bytes,
     }
 

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 import pytest
 
-from agent.model import CoverageReason
+from agent.model import Account, CoverageReason
 from agent.sinks.web.api import amount, moment
 from tests.pricing.calls import at_ns, call
 from tests.sinks.entries import USAGE, entry
@@ -87,6 +87,7 @@ def test_a_call_has_everything_but_content(made: Made) -> None:
         request_id="req_1",
         retry_count=1,
         lost_bytes=3,
+        account=Account(organization="acme"),
         reading=replace(one.reading, streaming=True, tool_calls=("look_up", "order")),
     )
     made.site.accept(entry(one=one, container="app"))
@@ -115,6 +116,7 @@ def test_a_call_has_everything_but_content(made: Made) -> None:
                 "tool_calls": ["look_up", "order"],
                 "retry_count": 1,
                 "request_id": "req_1",
+                "account": {"key_hash": "", "organization": "acme", "project": "", "workspace": ""},
                 "lost_bytes": 3,
             }
         ]
