@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from agent import __version__
 from agent.attribution.attributor import Attributor
 from agent.capture.kernel import Kernel
-from agent.capture.targets import LibraryStatus, Sight, Targets
+from agent.capture.targets import Judged, LibraryStatus, Sight, Targets
 from agent.config import Config
 from agent.pipeline.pipeline import Pipeline
 from agent.pricing import Pricer
@@ -80,6 +80,7 @@ class AgentHealth:
             metrics.RING_FILL: {(): float(self.kernel.ring.fill_bytes)},
             metrics.RING_SIZE: {(): float(self.config.capture.ring_bytes)},
             metrics.LIBRARIES: {("probed",): capture.libraries_probed, ("failed",): capture.libraries_failed},
+            metrics.FILES: {(str(one),): float(self.targets.judged[one]) for one in Judged},
             metrics.SITES: {("emulated",): capture.sites_emulated, ("single_stepped",): capture.sites_single_stepped},
             metrics.LINK_KIND: {(capture.link_kind,): 1.0},
             metrics.COVERAGE: self.coverage.samples(),

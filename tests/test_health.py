@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from agent.capture.targets import LibraryStatus, Sight
+from agent.capture.targets import Judged, LibraryStatus, Sight
 from agent.config import loads
 from agent.health import AgentHealth, capture_state, why_not_in_force
 from agent.sinks import metrics
@@ -64,7 +65,7 @@ def test_samples_come_from_the_parts_at_each_scrape() -> None:
         "kernel": SimpleNamespace(
             counters=lambda: {"records_dropped": 3}, ring=SimpleNamespace(fill_bytes=0), link_kind="uprobe_multi"
         ),
-        "targets": SimpleNamespace(processes=4),
+        "targets": SimpleNamespace(processes=4, judged=Counter({Judged.TLS: 2})),
         "pipeline": SimpleNamespace(open_connections=5),
         "attributor": SimpleNamespace(held_calls=6, doubts={}),
         "sink": SimpleNamespace(limiter=SimpleNamespace(turned_away={})),

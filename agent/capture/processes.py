@@ -1,16 +1,20 @@
 """
 Processes and the TLS code in them, from /proc.
 
-A library is named by the device and inode of what is really mapped (also when the file has been deleted or replaced since), and is
-opened through the process that maps it, so that other mount namespaces need no entry.
+A file is named by the device and inode of what is really mapped (also when the file has been deleted or replaced since), and is
+opened through the process that maps it, so that other mount namespaces need no entry.  TLS code can be in any of them: a program has it built
+in, and so have extension modules of Python, under names that say nothing.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import BinaryIO
 
 from agent.host.cgroups import cgroup_id_of_pid, cgroup_path_of_pid
 from agent.model import Process
@@ -18,6 +22,8 @@ from agent.model import Process
 # A process with more mappings than this is a JVM or a browser; the libraries come early enough.
 _MAX_MAPS_BYTES = 4 * 1024 * 1024
 _LIBRARY = re.compile(r"/lib(ssl|gnutls)[^/]*\.so[^/]*$")
+# A browser executes some two hundred files.  What comes after these is counted.
+MAX_FILES = 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +44,27 @@ class Mapped:
     open_paths: tuple[str, ...]
     """Ways to open it from here, best first."""
     is_program: bool
+    named: bool
+    """Its name is a TLS library's, so that it is one where it can't be read."""
+
+    def stamp(self) -> tuple[int, int] | None:
+        """When it was written and how long it is: an inode number comes again with another content.  None where nobody says."""
+        for path in self.open_paths:
+            try:
+                found = os.stat(path)
+            except OSError:
+                continue
+            return found.st_mtime_ns, found.st_size
+        return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Code:
+    """What a process executes."""
+
+    files: tuple[Mapped, ...] = ()
+    left_out: int = 0
+    """Files beyond ``MAX_FILES``."""
 
 
 def pids() -> Iterator[int]:
@@ -66,9 +93,9 @@ def read_process(pid: int) -> Process | None:
     )
 
 
-def mapped_tls_files(pid: int) -> list[Mapped]:
+def mapped_code(pid: int) -> Code:
     """
-    Libraries named like a TLS stack's, and the program itself, which may have it built in.
+    Every file whose code a process maps.
 
     Raises PermissionError where the process may not be read; a process that is gone has no files.
     """
@@ -79,23 +106,48 @@ def mapped_tls_files(pid: int) -> list[Mapped]:
     except PermissionError:
         raise
     except OSError:
-        return []
+        return Code()
     found: dict[FileId, Mapped] = {}
+    left_out: set[FileId] = set()
     for line in text.splitlines():
         fields = line.split(None, 5)
-        if len(fields) < 6 or "x" not in fields[1]:
+        if len(fields) < 6 or "x" not in fields[1] or fields[4] == "0":
             continue
         span, _, _, device, inode, path = fields
-        path = path.removesuffix(" (deleted)")
-        is_program = inode == str(program.st_ino) and not _LIBRARY.search(path)
-        if not (is_program or _LIBRARY.search(path)):
-            continue
         identity = FileId(device=device, inode=int(inode))
-        if identity not in found:
-            found[identity] = Mapped(
-                file=identity,
-                path=path,
-                open_paths=(f"/proc/{pid}/map_files/{span}", f"/proc/{pid}/root{path}"),
-                is_program=is_program,
-            )
-    return list(found.values())
+        if identity in found:
+            continue
+        if len(found) >= MAX_FILES:
+            left_out.add(identity)
+            continue
+        path = path.removesuffix(" (deleted)")
+        named = _LIBRARY.search(path) is not None
+        found[identity] = Mapped(
+            file=identity,
+            path=path,
+            open_paths=(f"/proc/{pid}/map_files/{span}", f"/proc/{pid}/root{path}"),
+            is_program=inode == str(program.st_ino) and not named,
+            named=named,
+        )
+    return Code(files=tuple(found.values()), left_out=len(left_out))
+
+
+@contextlib.contextmanager
+def opened(mapped: Mapped) -> Iterator[tuple[BinaryIO, str]]:
+    """
+    The file, and a path that leads to exactly this open file: what was read is what gets the probes.
+
+    The tenant may have put anything at its path since: a pipe that nobody writes to, a link to a file of ours.  So nothing is waited
+    for, and only a regular file of the inode that is mapped is taken.  Raises OSError.
+    """
+    for path in mapped.open_paths:
+        try:
+            file = open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC), "rb", buffering=0)  # noqa: SIM115
+        except OSError:
+            continue
+        with file:
+            found = os.fstat(file.fileno())
+            if stat.S_ISREG(found.st_mode) and found.st_ino == mapped.file.inode:
+                yield file, f"/proc/self/fd/{file.fileno()}"
+                return
+    raise FileNotFoundError("what is mapped can't be opened")

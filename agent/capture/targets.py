@@ -1,30 +1,35 @@
 """
 From processes to links: every TLS file that a selected process executes carries one link; files that nobody selected uses carry none.
 
+Every file that is executed is judged, once for all processes that map it, and again when it was written since.
+
 A link is on the inode, so it also covers later containers of the same image from their first instruction, and forks.  Two mounts of
 one image can lead to one inode twice; then both links fire, and the kernel side lets the first one's hit count.
 """
 
 from __future__ import annotations
 
+import enum
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from agent.capture.elf import ElfError, ElfFile
-from agent.capture.plan import Plan, Site
-from agent.capture.processes import FileId, Mapped, mapped_tls_files, read_process
+from agent.capture.elf import ElfError, ElfFile, OtherFormatError
+from agent.capture.plan import Plan, Site, Unreadable
+from agent.capture.processes import Code, FileId, Mapped, mapped_code, opened, read_process
 from agent.capture.selection import Choice
 from agent.host.containers import pod_of
 from agent.model import CoverageReason, PodtabError, Process, ProcessCoverage
 
-# Programs without TLS functions are remembered, so that each is read once.
-_MAX_REMEMBERED_FILES = 20_000
+# Files without TLS functions are remembered, so that each is read once: a node's images have some thousands.
+_MAX_REMEMBERED_FILES = 50_000
 # A link stays this long after its last process ended: the next container of the image is then covered from its first instruction.
 IDLE_NS = 600 * 10**9
 _MAX_IDLE_LINKS = 512
+_UNSEEN = (-1, -1)
 # A late dlopen is found by looking again, less and less often.
 RESCAN_AFTER_NS = tuple(int(seconds * 1e9) for seconds in (0.1, 0.3, 1, 3, 10, 30))
 
@@ -37,6 +42,18 @@ class Attacher(Protocol):
     def attach(self, path: str, sites: Iterable[Site], pid: int = 0) -> Link: ...
 
     def select(self, cgroup_id: int, selected: bool) -> None: ...
+
+
+class Judged(enum.StrEnum):
+    """What became of a file that a process executes, for the metric."""
+
+    TLS = "tls"
+    WITHOUT_TLS = "without_tls"
+    OTHER_FORMAT = "other_format"
+    DAMAGED = "damaged"
+    NOT_OPENED = "not_opened"
+    LEFT_OUT = "left_out"
+    """Not looked at: its process executes more files than any that we know."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,11 +129,13 @@ class Targets:
         self._learn = learn
         self._watched: dict[int, _Watched] = {}
         self._libraries: dict[FileId, _Library] = {}
-        self._without_tls: set[FileId] = set()
+        self._without_tls: dict[FileId, tuple[int, int] | None] = {}
         self._dropped_groups: set[int] = set()
         self.unselected_pids: set[int] = set()
         """Their connections are to be refused.  Read from another thread; only membership counts."""
         self.attach_errors = 0
+        self.judged: Counter[Judged] = Counter()
+        """Files by verdict, each once unless it was written anew."""
 
     @property
     def processes(self) -> int:
@@ -230,34 +249,40 @@ class Targets:
     def _look(self, watched: _Watched, at_ns: int) -> None:
         pid = watched.process.pid
         try:
-            mapped = mapped_tls_files(pid)
+            code = mapped_code(pid)
             watched.denied = False
         except PermissionError:
             watched.denied = True
-            mapped = []
+            code = Code()
+        mapped = code.files
         watched.mapped = bool(mapped)
+        if not watched.looks:
+            self.judged[Judged.LEFT_OUT] += code.left_out
         selected = watched.choice is not Choice.UNSELECTED
         now = {one.file for one in mapped} if selected else set()
         for file in watched.files - now:
             self._leave(file, pid)
         watched.files = {one.file for one in mapped if self._use(one, pid)} if selected else set()
-        # Its files are not read, so a program with TLS of its own is known only where a selected process runs it too.
-        seen = (one.path for one in mapped if not one.is_program or one.file in self._libraries)
+        # Its files are not read, so one whose name says nothing is known only where a selected process executes it too.
+        seen = (one.path for one in mapped if one.named or one.file in self._libraries)
         watched.unused_library = "" if selected else next(seen, "")
         watched.next_look_ns = at_ns + RESCAN_AFTER_NS[watched.looks] if watched.looks < len(RESCAN_AFTER_NS) else 0
         watched.looks += 1
 
     def _use(self, mapped: Mapped, pid: int) -> bool:
         """Whether the file carries TLS functions; if so, it has a link from now on."""
-        if mapped.file in self._without_tls:
-            return False
         library = self._libraries.get(mapped.file)
         if library is None:
-            library = self._read(mapped)
+            stamp = mapped.stamp()
+            if self._without_tls.get(mapped.file, _UNSEEN) == stamp:
+                return False
+            judged, library = self._read(mapped)
+            self.judged[judged] += 1
             if library is None:
                 if len(self._without_tls) >= _MAX_REMEMBERED_FILES:
                     self._without_tls.clear()
-                self._without_tls.add(mapped.file)
+                if judged is not Judged.NOT_OPENED:  # another process may have a way to it
+                    self._without_tls[mapped.file] = stamp
                 return False
             self._libraries[mapped.file] = library
         library.users.add(pid)
@@ -266,37 +291,43 @@ class Targets:
             self._attach(library, mapped)
         return True
 
-    def _read(self, mapped: Mapped) -> _Library | None:
-        for path in mapped.open_paths:
-            try:
-                with open(path, "rb") as file:
-                    plan = self._planner(ElfFile(file))
-            except OSError:
-                continue
-            except ElfError as error:
-                if mapped.is_program:
-                    return None  # a script's interpreter of another format, a corrupt file: no TLS that we could read
-                return _Library(path=mapped.path, plan=Plan(sites=()), error=str(error))
-            if not (plan.sites or plan.missing or plan.unreadable):
-                return None
-            return _Library(path=mapped.path, plan=plan)
-        return None if mapped.is_program else _Library(path=mapped.path, plan=Plan(sites=()), error="can't be opened")
+    def _read(self, mapped: Mapped) -> tuple[Judged, _Library | None]:
+        """No library where nothing says that it has to do with TLS."""
+        try:
+            with opened(mapped) as (file, _):
+                plan = self._planner(ElfFile(file))
+        except OSError:
+            unopened = _Library(path=mapped.path, plan=Plan(sites=()), error="can't be opened")
+            return Judged.NOT_OPENED, unopened if mapped.named else None
+        except OtherFormatError:
+            return Judged.OTHER_FORMAT, None
+        except ElfError as error:
+            damage = Unreadable(
+                stack="unknown", detail=f"what it executes is damaged: {error}", remedy="rebuild or reinstall the file"
+            )
+            return Judged.DAMAGED, _Library(path=mapped.path, plan=Plan(sites=(), unreadable=(damage,)))
+        if not (plan.sites or plan.missing or plan.unreadable):
+            return Judged.WITHOUT_TLS, None
+        return Judged.TLS, _Library(path=mapped.path, plan=plan)
 
     def _attach(self, library: _Library, mapped: Mapped) -> None:
         if not library.plan.sites:
             told = (*library.plan.missing, *(f"{one.stack}: {one.detail}" for one in library.plan.unreadable))
             library.error = library.error or "; ".join(told)
             return
-        for path in mapped.open_paths:
-            try:
+        path = ""
+        try:
+            with opened(mapped) as (_, path):
                 library.link = self._attacher.attach(path, library.plan.sites)
-            except PodtabError as error:
-                library.error = str(error)
-                continue
+        except OSError:
+            library.error = f"{library.path}: can't be opened"
+            self.attach_errors += 1
+        except PodtabError as error:
+            library.error = str(error).replace(path or library.path, library.path)
+            self.attach_errors += 1
+        else:
             library.error = ""
             library.linked_ticks = _ticks_since_boot()
-            return
-        self.attach_errors += 1
 
     def _covered(self, watched: _Watched) -> ProcessCoverage | None:
         process = watched.process

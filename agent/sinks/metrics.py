@@ -135,6 +135,13 @@ LIBRARIES = Metric(
     labels=("state",),
     help="TLS libraries and programs in use: probed, or failed (podtab doctor says why).",
 )
+FILES = Metric(
+    name="podtab_capture_files",
+    kind="counter",
+    labels=("verdict",),
+    help="Files that processes execute, each judged once: tls, without_tls; other_format (no 64-bit ELF file); damaged, whose process is told as cannot_decrypt; "
+    "not_opened; left_out, of processes that execute more than 1,024 files.",
+)
 SITES = Metric(
     name="podtab_capture_sites",
     kind="gauge",
@@ -243,6 +250,7 @@ HEALTH = (
     RING_FILL,
     RING_SIZE,
     LIBRARIES,
+    FILES,
     SITES,
     LINK_KIND,
     PROCESSES,

@@ -15,7 +15,7 @@ from pathlib import Path
 from agent.capture.elf import ElfFile
 from agent.capture.kernel import Kernel, KernelSettings
 from agent.capture.plan import Plan
-from agent.capture.processes import mapped_tls_files
+from agent.capture.processes import mapped_code
 from agent.capture.sites import Abilities
 from agent.capture.stacks import plan
 from agent.model import Chunk, Judgement, Verdict
@@ -43,7 +43,7 @@ def run() -> list[Result]:
         closing(Kernel(KernelSettings(ring_bytes=RING_BYTES))) as kernel,
     ):
         _Measure(pair, kernel).nanoseconds(256, 10)  # it has started, and mapped its library
-        library = next(one.open_paths[1] for one in mapped_tls_files(pair.pid) if not one.is_program)
+        library = next(one.open_paths[1] for one in mapped_code(pair.pid).files if one.named)
         with open(library, "rb") as file:
             elf = ElfFile(file)
             best = plan(elf, Abilities(uretprobe_safe=True))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import pytest
@@ -11,9 +12,9 @@ from agent.capture import targets as module
 from agent.capture.elf import ElfFile
 from agent.capture.links import AttachError
 from agent.capture.plan import Plan, Probe, Role, Site, Unreadable
-from agent.capture.processes import FileId, Mapped
+from agent.capture.processes import Code, FileId, Mapped
 from agent.capture.selection import Choice
-from agent.capture.targets import IDLE_NS, RESCAN_AFTER_NS, Sight, Targets
+from agent.capture.targets import IDLE_NS, RESCAN_AFTER_NS, Judged, Sight, Targets
 from agent.model import CoverageReason, Process
 
 POD = "/kubepods/burstable/pod11111111-2222-3333-4444-555555555555/" + "a" * 64
@@ -64,10 +65,12 @@ class Machine:
     cgroup: dict[int, tuple[int, str]] = field(default_factory=dict)
     without_tls: set[str] = field(default_factory=set)
     learned: list[int] = field(default_factory=list)
+    read: list[str] = field(default_factory=list)
 
     def targets(self, monkeypatch: pytest.MonkeyPatch) -> Targets:
         monkeypatch.setattr(module, "read_process", self._read)
-        monkeypatch.setattr(module, "mapped_tls_files", self._mapped)
+        monkeypatch.setattr(module, "mapped_code", self._mapped)
+        monkeypatch.setattr(module, "opened", _opened)
         monkeypatch.setattr(Targets, "_read", self._plan)
         return Targets(
             self.kernel,
@@ -82,21 +85,30 @@ class Machine:
         group, path = self.cgroup.get(pid, (5, "/system.slice/a.service"))
         return Process(pid=pid, start_ticks=1, name="p", cgroup_id=group, cgroup_path=path)
 
-    def _mapped(self, pid: int) -> list[Mapped]:
-        return [
-            Mapped(
-                file=FileId(device="0:1", inode=hash(path) % 10**6),
-                path=path,
-                open_paths=(path,),
-                is_program="bin" in path,
+    def _mapped(self, pid: int) -> Code:
+        return Code(
+            files=tuple(
+                Mapped(
+                    file=FileId(device="0:1", inode=hash(path) % 10**6),
+                    path=path,
+                    open_paths=(path,),
+                    is_program="bin" in path,
+                    named="libssl" in path,
+                )
+                for path in self.files.get(pid, [])
             )
-            for path in self.files.get(pid, [])
-        ]
+        )
 
-    def _plan(self, mapped: Mapped) -> module._Library | None:
+    def _plan(self, mapped: Mapped) -> tuple[Judged, module._Library | None]:
+        self.read.append(mapped.path)
         if mapped.path in self.without_tls:
-            return None
-        return module._Library(path=mapped.path, plan=Plan(sites=(SITE,)))
+            return Judged.WITHOUT_TLS, None
+        return Judged.TLS, module._Library(path=mapped.path, plan=Plan(sites=(SITE,)))
+
+
+@contextmanager
+def _opened(mapped: Mapped) -> Iterator[tuple[None, str]]:
+    yield None, mapped.path
 
 
 def _no_plan(elf: ElfFile) -> Plan:
@@ -221,6 +233,19 @@ def test_a_program_without_tls_is_read_once(monkeypatch: pytest.MonkeyPatch) -> 
     targets.started(1, 0)
     targets.started(2, 0)
     assert targets.status() == []
+    assert machine.read == ["/usr/bin/bash"]
+    assert targets.judged == {Judged.LEFT_OUT: 0, Judged.WITHOUT_TLS: 1}
+
+
+def test_a_program_that_was_written_since_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An inode number comes again with another content."""
+    machine = Machine(files={1: ["/usr/bin/bash"], 2: ["/usr/bin/bash"]}, without_tls={"/usr/bin/bash"})
+    targets = machine.targets(monkeypatch)
+    targets.started(1, 0)
+    machine.without_tls = set()
+    monkeypatch.setattr(Mapped, "stamp", lambda self: (5, 5))
+    targets.started(2, 0)
+    assert machine.kernel.open_paths == ["/usr/bin/bash"]
 
 
 def test_close_detaches_everything(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -275,10 +300,10 @@ def test_what_may_not_be_read_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     machine = Machine(files={1: [LIBSSL]})
     targets = machine.targets(monkeypatch)
 
-    def denied(pid: int) -> list[Mapped]:
+    def denied(pid: int) -> Code:
         raise PermissionError
 
-    monkeypatch.setattr(module, "mapped_tls_files", denied)
+    monkeypatch.setattr(module, "mapped_code", denied)
     targets.started(1, 0)
     (one,) = targets.coverage()
     assert (one.reason, one.library) == (CoverageReason.CANNOT_DECRYPT, "")
@@ -301,7 +326,9 @@ def test_a_stack_that_nobody_can_read_is_told_with_its_remedy(monkeypatch: pytes
     targets = machine.targets(monkeypatch)
     sealed = Unreadable(stack="sealed", detail="its keys never leave it", remedy="use another one")
     monkeypatch.setattr(
-        Targets, "_read", lambda self, mapped: module._Library(mapped.path, Plan(sites=(), unreadable=(sealed,)))
+        Targets,
+        "_read",
+        lambda self, mapped: (Judged.TLS, module._Library(mapped.path, Plan(sites=(), unreadable=(sealed,)))),
     )
     targets.started(1, 0)
     (one,) = targets.coverage()

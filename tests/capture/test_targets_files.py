@@ -1,0 +1,90 @@
+"""Targets and real files: each gets a verdict; the hostile ones cost their own process, and nothing else."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from agent.capture import targets as module
+from agent.capture.plan import Plan
+from agent.capture.processes import Code, FileId, Mapped
+from agent.capture.selection import Choice
+from agent.capture.targets import Judged, Targets
+from agent.model import CoverageReason
+from tests.capture.test_targets import Machine
+
+
+def _real(path: Path, *, named: bool = False) -> Mapped:
+    number = path.stat().st_ino
+    file = FileId(device="0:1", inode=number)
+    return Mapped(file=file, path=str(path), open_paths=(str(path),), is_program=False, named=named)
+
+
+def _judging(monkeypatch: pytest.MonkeyPatch, *mapped: Mapped) -> Targets:
+    machine = Machine(files={1: []})
+    monkeypatch.setattr(module, "read_process", machine._read)
+    monkeypatch.setattr(module, "mapped_code", lambda pid: Code(files=mapped, left_out=3))
+    targets = Targets(
+        machine.kernel, planner=lambda elf: Plan(sites=()), choose=lambda _: Choice.SELECTED, learn=lambda _: None
+    )
+    targets.started(1, 0)
+    return targets
+
+
+def test_every_file_gets_a_verdict_and_only_damage_is_held_against_a_process(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Data and other formats are nobody's business; an ELF file that lies may hide TLS, and so may a library that can't be opened."""
+    script, damaged, fifo, whole = (tmp_path / name for name in ("script", "damaged", "libssl.so.9", "whole"))
+    script.write_text("#!/bin/sh\n")
+    header = bytearray(Path(sys.executable).resolve().read_bytes()[:64])
+    header[60:62] = b"\xff\xff"  # sections without end
+    damaged.write_bytes(header)
+    os.mkfifo(fifo)  # opening it to read would wait for ever
+    whole.write_bytes(Path(sys.executable).resolve().read_bytes())
+    targets = _judging(monkeypatch, _real(script), _real(damaged), _real(fifo, named=True), _real(whole))
+    assert targets.judged == {
+        Judged.LEFT_OUT: 3,
+        Judged.OTHER_FORMAT: 1,
+        Judged.DAMAGED: 1,
+        Judged.NOT_OPENED: 1,
+        Judged.WITHOUT_TLS: 1,
+    }
+    assert {library.path for library in targets.status()} == {str(damaged), str(fifo)}
+    (one,) = targets.coverage()
+    assert one.reason is CoverageReason.CANNOT_DECRYPT
+
+
+def test_another_file_at_the_path_is_not_taken_for_the_one_that_runs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A link to a file of ours, put there since: it is neither read nor probed."""
+    there, other = tmp_path / "libssl.so.3", tmp_path / "other"
+    there.write_bytes(b"x")
+    mapped = _real(there, named=True)
+    other.write_bytes(Path(sys.executable).resolve().read_bytes())
+    there.unlink()
+    there.symlink_to(other)
+    targets = _judging(monkeypatch, mapped)
+    assert targets.judged[Judged.NOT_OPENED] == 1
+    (library,) = targets.status()
+    assert "can't be opened" in library.error
+
+
+def test_a_sparse_file_of_a_hundred_gigabytes_costs_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Its tables are said to fill it; what is read is bounded."""
+    sparse = tmp_path / "sparse"
+    header = bytearray(Path(sys.executable).resolve().read_bytes()[:64])
+    header[32:40] = (0).to_bytes(8, "little")
+    header[40:48] = (50 * 1024**3).to_bytes(8, "little")
+    header[58:62] = (64).to_bytes(2, "little") + (3).to_bytes(2, "little")
+    sparse.write_bytes(header)
+    os.truncate(sparse, 100 * 1024**3)
+    before = time.process_time()
+    targets = _judging(monkeypatch, _real(sparse))
+    assert time.process_time() - before < 5
+    assert targets.judged[Judged.WITHOUT_TLS] == 1
