@@ -18,6 +18,8 @@ from typing import BinaryIO
 _MAX_TABLE_BYTES = 64 * 1024**2
 # The largest table of sections seen in a real file has some hundred.
 _MAX_SECTIONS = 4096
+# NSS's library has 1,618, all of Firefox's NSS in one some ten thousand; each costs us a hundred bytes.
+_MAX_POINTERS = 128 * 1024
 # The functions we look at are shorter; a symbol without a size gets this much.
 MAX_FUNCTION_BYTES = 4096
 _MACHINES = {62: "x64", 183: "AArch64"}
@@ -25,8 +27,10 @@ _HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
 _SEGMENT = struct.Struct("<IIQQQQQQ")
 _SECTION = struct.Struct("<IIQQQQIIQQ")
 _SYMBOL = struct.Struct("<IBBHQQ")
-_PT_LOAD = 1
-_SHT_DYNSYM, _SHT_SYMTAB = 11, 2
+_RELOCATION = struct.Struct("<QQq")  # Elf64_Rela
+_RELATIVE = {"x64": 8, "AArch64": 1027}  # R_X86_64_RELATIVE, R_AARCH64_RELATIVE, with no symbol
+_PT_LOAD, _PT_GNU_RELRO = 1, 0x6474E552
+_SHT_DYNSYM, _SHT_SYMTAB, _SHT_RELA = 11, 2, 4
 _FUNCTION_TYPES = (2, 10)  # STT_FUNC, STT_GNU_IFUNC
 
 
@@ -157,6 +161,32 @@ class ElfFile:
                 at = segment.file_offset + into
                 return Function(name=name, address=address, file_offset=at, code=self.read(at, length))
         return None
+
+    def pointers(self) -> Mapping[int, int]:
+        """
+        Words of the constant data by their address, as they are once the file is loaded at 0: the tables of functions that a library fills in at its start.
+
+        Their values are in the relocations; where those are packed (RELR), in the words themselves.
+        """
+        found: dict[int, int] = {}
+        for segment in self.segments:
+            if segment.kind == _PT_GNU_RELRO:
+                words = self._records(segment.file_offset, segment.size, struct.Struct("<Q"), found)
+                found |= {segment.address + 8 * index: value for index, (value,) in enumerate(words) if value}
+        for section in self._sections:
+            if section.kind == _SHT_RELA:
+                rows = self._records(section.file_offset, section.size, _RELOCATION, found)
+                relative = _RELATIVE.get(self.machine)
+                found |= {address: addend for address, info, addend in rows if info == relative}
+        return found
+
+    def _records(
+        self, offset: int, size: int, layout: struct.Struct, before: Mapping[int, int]
+    ) -> Iterable[tuple[int, ...]]:
+        if size // layout.size + len(before) > _MAX_POINTERS:
+            raise ElfError("more pointers than any real file has")
+        table = self.read(offset, size)
+        return layout.iter_unpack(table[: len(table) // layout.size * layout.size])
 
     # ------------------------------------------------------------------------------------------------------------ bytes
 

@@ -43,6 +43,7 @@ _PROGRAMS = {
     (Role.WRITE_RETURN, True): "write_return_ex",
     (Role.CLOSE, False): "close_entry",
     (Role.CLOSE, True): "close_entry",
+    (Role.PEEKABLE_READ_ENTRY, False): "peekable_read_entry",
     (Role.FLUSH_ENTRY, False): "flush_entry",
     (Role.FLUSH_RETURN, False): "flush_return",
 }

@@ -18,6 +18,8 @@ class Role(enum.IntEnum):
     FLUSH_ENTRY = 5
     """Of a function that sends what was written before, by the library's own write function: ``gnutls_record_uncork``."""
     FLUSH_RETURN = 6
+    PEEKABLE_READ_ENTRY = 7
+    """Entry of a read whose fourth argument may say that the bytes are only looked at: NSS."""
 
 
 class Probe(enum.StrEnum):

@@ -34,6 +34,8 @@ class Way:
     forms: tuple[Form, ...]
     entry: Role
     leave: Role
+    arguments: int = 2
+    """How many of the first arguments the entry's program looks at."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +71,7 @@ def choose(elf: ElfFile, functions: Mapping[str, Function], calls: Calls, abilit
         return _first_instructions(functions, calls, uretprobe_safe=uretprobe_safe)
     sites: list[Site] = []
     missing: list[str] = []
+    half_read = False
     for way in calls.ways:
         present = [(form, functions[form.name]) for form in way.forms if form.name in functions]
         own = [_function_sites(way, form, function, uretprobe_safe, cookies) for form, function in present]
@@ -81,6 +84,9 @@ def choose(elf: ElfFile, functions: Mapping[str, Function], calls: Calls, abilit
             sites += group
             if not group and not _leads_to_another(form, functions):
                 missing.append(f"{form.name}: no site on this kernel gives its result")
+        half_read |= bool(present) and not any(own)
+    if half_read:  # its other half would make the connection look readable
+        return Plan(sites=(), missing=tuple(missing))
     sites += [_entry(Role.CLOSE, functions[name], needs=1) for name in calls.closers if name in functions]
     return Plan(sites=tuple(sites), missing=tuple(missing))
 
@@ -126,7 +132,7 @@ def _function_sites(way: Way, form: Form, function: Function, uretprobe_safe: bo
     # Without a cookie a program can only look for the pointer in argument 4.
     if not leaves or (form.pointer_argument == 5 and not cookies):
         return []
-    return [_entry(way.entry, function, needs=2, form=form, cookies=cookies), *leaves]
+    return [_entry(way.entry, function, needs=way.arguments, form=form, cookies=cookies), *leaves]
 
 
 def _entry(role: Role, function: Function, *, needs: int, form: Form | None = None, cookies: bool = True) -> Site:

@@ -17,22 +17,27 @@ class Build:
 
     machine = "x64"
 
-    def __init__(self, functions: Iterable[Function]) -> None:
-        self._functions = list(functions)
+    def __init__(self, functions: Iterable[Function], pointers: Mapping[int, int] | None = None) -> None:
+        self.all = list(functions)
+        self._pointers = pointers or {}
 
     def functions(self, names: Iterable[str]) -> Mapping[str, Function]:
-        return {function.name: function for function in self._functions if function.name in set(names)}
+        return {function.name: function for function in self.all if function.name in set(names)}
 
     def function_at(self, address: int, name: str = "", size: int = 0) -> Function | None:
-        found = next((one for one in self._functions if one.address == address), None)
+        found = next((one for one in self.all if one.address == address), None)
         return found and Function(name=name, address=address, file_offset=found.file_offset, code=found.code)
+
+    def pointers(self) -> Mapping[int, int]:
+        return self._pointers
 
 
 def load(name: str) -> Build:
     data = json.loads((FOLDER / f"{name}.json").read_text())
-    return Build(
+    functions = [
         Function(
             name=one["name"], address=one["address"], file_offset=one["file_offset"], code=bytes.fromhex(one["code"])
         )
         for one in data["functions"]
-    )
+    ]
+    return Build(functions, {int(address): value for address, value in data.get("pointers", {}).items()})

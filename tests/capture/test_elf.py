@@ -120,3 +120,35 @@ def test_a_file_without_descriptor_is_not_accepted_silently(library: Path) -> No
     """Tables are read by position from the descriptor; a copy in memory has none."""
     with pytest.raises((ElfError, io.UnsupportedOperation)):
         ElfFile(io.BytesIO(library.read_bytes())).functions(["SSL_read"])
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_tables_of_functions_are_as_the_loader_makes_them(tmp_path: Path, packed: bool) -> None:
+    """Also where the relocations are packed and the values stand in the words; a null is none."""
+    source = tmp_path / "table.c"
+    source.write_text(
+        "static int one(void) { return 1; }\nstatic int two(void) { return 2; }\n"
+        "int (*const table[])(void) = {one, 0, two, one};\n"
+    )
+    path = tmp_path / "table.so"
+    link = ["-Wl,-z,pack-relative-relocs"] if packed else []
+    if subprocess.run(["cc", "-shared", "-fPIC", *link, "-o", path, source], check=False).returncode:
+        pytest.skip("this linker packs no relocations")
+    with path.open("rb") as file:
+        words = ElfFile(file).pointers()
+    library = ctypes.CDLL(str(path))
+    table = ctypes.cast(library.table, ctypes.c_void_p).value
+    with open("/proc/self/maps", encoding="utf-8") as maps:
+        base = int(next(line for line in maps if str(path) in line).partition("-")[0], 16)
+    assert table
+    loaded = [ctypes.c_uint64.from_address(table + 8 * index).value for index in range(4)]
+    assert [words.get(table - base + 8 * index, -base) + base for index in range(4)] == loaded
+
+
+def test_a_table_of_pointers_is_bounded(tmp_path: Path) -> None:
+    """A word costs a hundred times its size here."""
+    source = tmp_path / "table.c"
+    source.write_text("extern int one(void);\nint (*const table[200000])(void) = {[0 ... 199999] = one};\n")
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", tmp_path / "table.so", source], check=True)
+    with (tmp_path / "table.so").open("rb") as file, pytest.raises(ElfError, match="pointers"):
+        ElfFile(file).pointers()

@@ -116,7 +116,7 @@ def test_behind_the_inner_call_the_count_is_on_the_stack() -> None:
 def test_every_site_is_an_instruction_of_its_function(name: str, safe: bool) -> None:
     """Never between two instructions, and `emulated` says what the kernel does there."""
     build = load(name)
-    codes = {one.file_offset: one for one in build._functions}
+    codes = {one.file_offset: one for one in build.all}
     for site in OpenSsl.plan(build, Abilities(uretprobe_safe=safe)).sites:  # type: ignore[arg-type]
         function = codes[max(offset for offset in codes if offset <= site.file_offset)]
         import capstone

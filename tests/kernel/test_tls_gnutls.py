@@ -4,46 +4,28 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from agent.capture.elf import ElfFile
 from agent.capture.kernel import Kernel, KernelSettings
-from agent.capture.plan import Plan
-from agent.capture.sites import Abilities
-from agent.capture.stacks import plan
 from agent.model import Chunk, Closed, Direction
 from tests.kernel import tls
-from tests.kernel.client import PATTERN
 from tests.kernel.tls import Client
 from tests.kernel.web import HttpsServer
 
 pytestmark = pytest.mark.kernel
 
-CLIENT = [sys.executable, "-I", "-S", str(tls.FOLDER / "gnutls_client.py")]
-SIZES = (1, 240, 1009, 16368, 16384, 40_000)
-CALLS = [(size, answer) for size, answer in zip(SIZES, reversed(SIZES), strict=True)]
+CLIENT = tls.script("gnutls_client.py")
 
 
 @pytest.fixture(scope="module")
 def library() -> str:
-    path = mapped(CLIENT[0], "import ctypes; ctypes.CDLL('libgnutls.so.30'); print(open('/proc/self/maps').read())")
+    path = tls.loaded("libgnutls.so.30")
     if not path:
         pytest.skip("needs libgnutls.so.30 (scripts/test installs it)")
     return path
-
-
-def mapped(python: str, code: str) -> str:
-    said = subprocess.run([python, "-I", "-S", "-c", code], capture_output=True, text=True, check=False).stdout
-    return next((line.split()[-1] for line in said.splitlines() if "/libgnutls.so" in line), "")
-
-
-def sites(library: str, **abilities: bool) -> Plan:
-    with open(library, "rb") as file:
-        return plan(ElfFile(file), Abilities(**{"uretprobe_safe": True, **abilities}))
 
 
 @pytest.fixture
@@ -53,27 +35,11 @@ def client(server: tls.Server) -> Iterator[Client]:
     client.kill()
 
 
-def converse(kernel: Kernel, client: Client, path: str, chosen: Plan, word: str) -> None:
-    """Calls of all sizes on two connections; then what was captured is compared."""
-    link = kernel.attach(path, chosen.sites, pid=client.pid)
-    try:
-        for _ in range(2):
-            client.say("open", *(f"{word} {sent} {received}" for sent, received in CALLS), "close")
-        happened = tls.until(kernel, lambda happened: len(tls.closed(happened, client.pid)) == 2)
-    finally:
-        link.close()
-    said = b"".join(tls.request(*call) for call in CALLS)
-    heard = b"".join(PATTERN[:received] for _, received in CALLS)
-    found = tls.streams(happened, client.pid)
-    assert [data for (_, direction), data in found.items() if direction is Direction.SENT] == [said] * 2
-    assert [data for (_, direction), data in found.items() if direction is Direction.RECEIVED] == [heard] * 2
-
-
 @pytest.mark.parametrize("first", [False, True])
 @pytest.mark.parametrize("word", ["call", "corked", "sequence"])
 def test_every_byte_once(kernel: Kernel, client: Client, library: str, word: str, first: bool) -> None:
     """Both ways, at the best sites and at the first instructions; what is written under a cork and sent at its end is not counted twice."""
-    converse(kernel, client, library, sites(library, first_instructions=first), word)
+    tls.converse(kernel, client, library, tls.sites(library, first_instructions=first), word)
 
 
 @pytest.mark.parametrize("word", ["call", "corked"])
@@ -87,7 +53,7 @@ def test_without_cookies(
     """The way of kernels before 5.15."""
     tls.pretend_kernel(monkeypatch, "5.10.0-28-amd64")
     kernel = load(KernelSettings(ring_bytes=1 << 20))
-    converse(kernel, client, library, sites(library, cookies=False), word)
+    tls.converse(kernel, client, library, tls.sites(library, cookies=False), word)
 
 
 # ------------------------------------------------------------------------------------------------- programs of other people
@@ -120,7 +86,7 @@ def test_programs(kernel: Kernel, web: HttpsServer, private: Path, program: str)
         pytest.skip(f"needs {program} (scripts/test installs it)")
     words, typed = PROGRAMS[program]
     command = [word.format(url=web.url, port=web.port) for word in words]
-    link = kernel.attach(str(private), sites(str(private)).sites)
+    link = kernel.attach(str(private), tls.sites(str(private)).sites)
     try:
         environment = {"PATH": "/usr/bin:/bin", "LD_LIBRARY_PATH": str(private.parent), "HOME": str(private.parent)}
         subprocess.run(

@@ -184,3 +184,41 @@ def streams(happened: Iterable[Happening], pid: int) -> dict[tuple[ConnId, Direc
 def request(sent: int, received: int) -> bytes:
     """What a client's ``call`` writes."""
     return b"%08d%08d" % (sent, received) + PATTERN[:sent]
+
+
+SIZES = (1, 240, 1009, 16368, 16384, 40_000)
+CALLS = [(size, answer) for size, answer in zip(SIZES, reversed(SIZES), strict=True)]
+
+
+def script(name: str) -> list[str]:
+    """A client of this folder that speaks through ctypes."""
+    return [sys.executable, "-I", "-S", str(FOLDER / name)]
+
+
+def loaded(library: str) -> str:
+    """The file that a process gets who loads ``library``; "" where there is none."""
+    code = f"import ctypes; ctypes.CDLL({library!r}); print(open('/proc/self/maps').read())"
+    said = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=False).stdout
+    name = library.partition(".so")[0]
+    return next((line.split()[-1] for line in said.splitlines() if f"/{name}.so" in line), "")
+
+
+def sites(library: str, **abilities: bool) -> Plan:
+    with open(library, "rb") as file:
+        return plan(ElfFile(file), Abilities(**{"uretprobe_safe": True, **abilities}))
+
+
+def converse(kernel: Kernel, client: Client, path: str, chosen: Plan, word: str) -> None:
+    """Calls of all sizes on two connections; then what was captured is compared."""
+    link = kernel.attach(path, chosen.sites, pid=client.pid)
+    try:
+        for _ in range(2):
+            client.say("open", *(f"{word} {sent} {received}" for sent, received in CALLS), "close")
+        happened = until(kernel, lambda happened: len(closed(happened, client.pid)) == 2)
+    finally:
+        link.close()
+    said = b"".join(request(*call) for call in CALLS)
+    heard = b"".join(PATTERN[:received] for _, received in CALLS)
+    found = streams(happened, client.pid)
+    assert [data for (_, direction), data in found.items() if direction is Direction.SENT] == [said] * 2
+    assert [data for (_, direction), data in found.items() if direction is Direction.RECEIVED] == [heard] * 2

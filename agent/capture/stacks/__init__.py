@@ -11,9 +11,10 @@ from agent.capture.plan import Plan
 from agent.capture.sites import Abilities
 from agent.capture.stacks.base import Stack
 from agent.capture.stacks.gnutls import GnuTls
+from agent.capture.stacks.nss import Nss
 from agent.capture.stacks.openssl import OpenSsl
 
-STACKS: tuple[Stack, ...] = (OpenSsl(), GnuTls())
+STACKS: tuple[Stack, ...] = (OpenSsl(), GnuTls(), Nss())
 
 
 def plan(elf: ElfFile, abilities: Abilities) -> Plan:

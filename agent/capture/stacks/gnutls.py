@@ -36,7 +36,6 @@ CALLS = Calls(
     ),
     closers=("gnutls_deinit",),
 )
-_MAIN = {"gnutls_record_recv", "gnutls_record_send"}
 
 
 class GnuTls:
@@ -46,10 +45,4 @@ class GnuTls:
 
     @staticmethod
     def plan(elf: ElfFile, abilities: Abilities) -> Plan:
-        functions = elf.functions(CALLS.names)
-        chosen = choose(elf, functions, CALLS, abilities)
-        read = {site.function for site in chosen.sites}
-        if not _MAIN & functions.keys() <= read:
-            # Without what everybody calls, the others' sites would make it look readable.
-            return Plan(sites=(), missing=chosen.missing)
-        return chosen
+        return choose(elf, elf.functions(CALLS.names), CALLS, abilities)

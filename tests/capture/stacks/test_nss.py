@@ -1,0 +1,92 @@
+"""NSS: its functions are found by the shape of their table, once or not at all."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from agent.capture.elf import ElfFile
+from agent.capture.plan import Plan
+from agent.capture.sites import Abilities
+from agent.capture.stacks.nss import Nss, secure_operations
+from tests.capture.builds import Build, load
+
+DEBIAN = "nss/debian-12-3.87.1"
+SAFE = Abilities(uretprobe_safe=True)
+
+
+def plan(build: Build, abilities: Abilities = SAFE) -> Plan:
+    return Nss.plan(build, abilities)  # type: ignore[arg-type]
+
+
+def test_sites_of_a_real_build() -> None:
+    """Read off the disassembly by hand: both functions begin with `push`; ssl_SecureRecv and ssl_SecureSend by their strings and callers."""
+    chosen = plan(load(DEBIAN))
+    assert [
+        f"{site.function} {site.role.name} {site.probe} {site.file_offset:#x} {site.instruction.split()[0]}"
+        for site in chosen.sites
+    ] == [
+        "ssl_SecureRecv PEEKABLE_READ_ENTRY uprobe 0x2f3a0 push",
+        "ssl_SecureRecv READ_RETURN uretprobe 0x2f3a0 push",
+        "ssl_SecureSend WRITE_ENTRY uprobe 0x2f6e0 push",
+        "ssl_SecureSend WRITE_RETURN uretprobe 0x2f6e0 push",
+        "ssl_SecureClose CLOSE uprobe 0x2f2b7 jne",
+    ]
+    assert all(site.emulated for site in chosen.sites)
+    assert chosen.missing == ()
+
+
+def test_two_tables_that_match_are_none() -> None:
+    """Which is the right one nobody knows, so nothing is read and the reason is told."""
+    build = load(DEBIAN)
+    pointers = dict(build.pointers())
+    pointers |= {address + (1 << 20): value for address, value in pointers.items()}
+    twice = Build(build.all, pointers)
+    assert len(secure_operations(twice)) == 2  # type: ignore[arg-type]
+    assert plan(twice) == Plan(sites=(), missing=("NSS: 2 tables look like the operations of TLS, not 1",))
+
+
+def test_a_table_whose_functions_do_something_else_is_none() -> None:
+    """If read does not jump into receive, it is another library, or another version's."""
+    build = load(DEBIAN)
+    other = Build((dataclasses.replace(one, code=b"\xc3" * 16) for one in build.all), build.pointers())
+    assert plan(other) == Plan(sites=(), missing=("NSS: 0 tables look like the operations of TLS, not 1",))
+
+
+def test_a_file_of_nothing_but_such_tables_is_refused() -> None:
+    """They are compared with each other, so their number is bounded."""
+    build = load(DEBIAN)
+    many = {8 * index: 0 if index % 13 == 1 else 0x2F3A0 + index for index in range(100_000)}
+    many = {address: value for address, value in many.items() if value}
+    assert plan(Build(build.all, many)).sites == ()
+
+
+def test_without_return_probes_nothing_is_half_read() -> None:
+    """And the reason is told for each direction."""
+    chosen = plan(load(DEBIAN), Abilities(uretprobe_safe=False))
+    assert chosen.sites == ()
+    assert {reason.partition(":")[0] for reason in chosen.missing} == {"ssl_SecureRecv", "ssl_SecureSend"}
+
+
+def test_other_machines_are_told() -> None:
+    """The walk knows x86-64."""
+    build = load(DEBIAN)
+    build.machine = "AArch64"
+    assert plan(build).sites == ()
+    assert plan(build).missing
+
+
+def test_a_file_without_nss_has_no_sites() -> None:
+    """And says nothing."""
+    assert plan(Build([])) == Plan(sites=())
+
+
+def test_the_file_of_this_machine() -> None:
+    """Whatever version is installed: one table, or the reason why not."""
+    for path in Path("/usr/lib").glob("*/libssl3.so"):
+        with path.open("rb") as file:
+            assert len(secure_operations(ElfFile(file))) == 1
+        return
+    pytest.skip("needs libssl3.so (scripts/test installs it)")
