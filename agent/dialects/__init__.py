@@ -11,7 +11,7 @@ from agent.dialects.aleph_alpha import AlephAlphaComplete, AlephAlphaEmbed
 from agent.dialects.anthropic_batches import AnthropicBatches, AnthropicBatchResults
 from agent.dialects.anthropic_complete import AnthropicComplete
 from agent.dialects.anthropic_messages import AnthropicMessages
-from agent.dialects.base import Dialect
+from agent.dialects.base import Dialect, SessionDialect
 from agent.dialects.bedrock_agent import BedrockAgent
 from agent.dialects.bedrock_converse import BedrockConverse, BedrockConverseStream
 from agent.dialects.bedrock_guardrail import BedrockGuardrail
@@ -30,6 +30,7 @@ from agent.dialects.gemini_batches import GeminiBatches
 from agent.dialects.gemini_embed import GeminiBatchEmbed, GeminiEmbed
 from agent.dialects.gemini_generate import GeminiGenerate, GeminiStream
 from agent.dialects.gemini_interactions import GeminiInteractions
+from agent.dialects.gemini_live import GeminiLive
 from agent.dialects.llamacpp import LlamaCppCompletion
 from agent.dialects.mcp_tools import McpTools
 from agent.dialects.mistral_ocr import MistralOcr
@@ -40,7 +41,9 @@ from agent.dialects.openai_chat import OpenAiChat
 from agent.dialects.openai_completions import OpenAiCompletions
 from agent.dialects.openai_embeddings import OpenAiEmbeddings
 from agent.dialects.openai_images import OpenAiImages
+from agent.dialects.openai_realtime import OpenAiRealtime
 from agent.dialects.openai_responses import OpenAiResponses
+from agent.dialects.openai_responses_socket import OpenAiResponsesSocket
 from agent.dialects.openai_runs import OpenAiRuns
 from agent.dialects.pinecone import PineconeEmbed, PineconeIndex
 from agent.dialects.replicate import ReplicatePredictions, ReplicateStream
@@ -114,3 +117,10 @@ DIALECTS: tuple[type[Dialect], ...] = (
     DeepgramListen,
     McpTools,
 )
+
+SESSION_DIALECTS: tuple[type[SessionDialect], ...] = (
+    OpenAiRealtime,
+    OpenAiResponsesSocket,
+    GeminiLive,
+)
+"""The same for WebSockets: asked instead of ``DIALECTS`` where a request wants to be upgraded to one."""

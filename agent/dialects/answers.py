@@ -17,7 +17,8 @@ _COST_HEADERS = ("x-litellm-response-cost", "pydantic-ai-gateway-price-estimate"
 
 def evidence_without_usage(status: int, *, served: bool) -> Evidence:
     """What is known of a call that states no usage."""
-    if served and (status == 0 or 200 <= status < 300):
+    # 101: a session, whose turns are answers.
+    if served and (status in (0, 101) or 200 <= status < 300):
         return Evidence.ABSENT
     return Evidence.NOT_APPLICABLE
 

@@ -181,6 +181,8 @@ def generate_usage(usage: Json, remarks: list[str]) -> Usage:
         video_input_tokens=part(modality(usage, "VIDEO", asked), taken, "modality_exceeds_input", remarks),
         audio_output_tokens=part(modality(usage, "AUDIO", answered), given, "modality_exceeds_output", remarks),
         image_output_tokens=part(modality(usage, "IMAGE", answered), given, "modality_exceeds_output", remarks),
+        cache_read_audio_input_tokens=modality(usage, "AUDIO", ("cacheTokensDetails",)),
+        cache_read_image_input_tokens=modality(usage, "IMAGE", ("cacheTokensDetails",)),
     )
 
 

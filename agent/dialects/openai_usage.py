@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from agent.dialects.answers import gateway_cost
-from agent.dialects.values import Json, count, mapping, seconds, usd
+from agent.dialects.values import Json, count, get, mapping, seconds, usd
 from agent.model import Usage
 
 _XAI_TICKS_PER_USD = 10**10
@@ -91,6 +91,8 @@ def read_usage(usage: Json, *, provider: str = "", model: str = "") -> UsageRead
             image_output_tokens=part(count(out.get("image_tokens")), completion, "modality_exceeds_output", remarks),
             video_input_tokens=part(count(into.get("video_tokens")), prompt, "modality_exceeds_input", remarks),
             audio_seconds=seconds(usage.get("prompt_audio_seconds")),  # Mistral
+            cache_read_audio_input_tokens=count(get(into, "cached_tokens_details", "audio_tokens")),
+            cache_read_image_input_tokens=count(get(into, "cached_tokens_details", "image_tokens")),
         ),
         stated=prompt is not None or completion is not None,
         reported_cost_usd=_cost(usage, provider),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from agent.dialects.base import Dialect
+from agent.dialects import SESSION_DIALECTS
+from agent.dialects.base import Dialect, SessionDialect, Turn
 from agent.model import (
     Body,
     Call,
@@ -18,11 +19,13 @@ from agent.model import (
     Lost,
     RequestHead,
     ResponseHead,
+    Segment,
     Side,
     Unsupported,
     Verdict,
 )
 from agent.pipeline.exchange import Exchange
+from agent.pipeline.session import Session
 from agent.protocol.headers import KEPT, KeyHasher
 from agent.protocol.http1 import RequestReader, ResponseReader, looks_like_request, looks_like_response
 from agent.streams.lifecycle import READING, Happening, State, after
@@ -38,6 +41,8 @@ MAX_UNJUDGED_BYTES = 256 * 1024
 # An unknown host may be a gateway that is asked for its health or its models first.
 MAX_UNKNOWN_REQUESTS = 4
 MAX_UNKNOWN_BYTES = 64 * 1024
+# From a session's word to a verdict's.  One that ended needs none: its connection is about to.
+_LEFT = {"unknown": "unknown_api", "lost": "session_lost"}
 
 
 class Connection:
@@ -54,6 +59,7 @@ class Connection:
         "_requests",
         "_responses",
         "_sent",
+        "_session",
         "_unjudged_bytes",
         "_unknown_requests",
         "cgroup_id",
@@ -84,6 +90,8 @@ class Connection:
         self._requests: RequestReader | None = None
         self._responses: ResponseReader | None = None
         self._exchanges: dict[int, Exchange] = {}
+        self._session: Session | None = None
+        """What the connection has become for good: a WebSocket whose messages we read."""
         self._first = b""
         self._unjudged_bytes = 0
         self._unknown_requests = 0
@@ -94,6 +102,7 @@ class Connection:
     def buffered_bytes(self) -> int:
         held = self._requests.buffered_bytes if self._requests else 0
         held += self._responses.buffered_bytes if self._responses else 0
+        held += self._session.buffered_bytes if self._session else 0
         return held + sum(exchange.buffered_bytes for exchange in self._exchanges.values())
 
     def receive(self, chunk: Chunk) -> Iterator[Seen]:
@@ -105,7 +114,9 @@ class Connection:
             self.cgroup_id = chunk.cgroup_id
         stream = self._sent if chunk.direction is Direction.SENT else self._received
         for piece in stream.receive(chunk):
-            if isinstance(piece, Gap):
+            if self._session is not None:
+                yield from self._on_session(self._session, piece)
+            elif isinstance(piece, Gap):
                 yield from self._gap(piece)
             elif piece.direction is Direction.SENT:
                 yield from self._on_sent(piece.data, piece.at_ns)
@@ -124,6 +135,8 @@ class Connection:
 
     def give_up(self, at_ns: int) -> Iterator[Seen]:
         """Finish every exchange under way as cut."""
+        if self._session is not None:
+            yield from self._calls(self._session, self._session.close(), at_ns)
         exchanges, self._exchanges = self._exchanges, {}
         for exchange in exchanges.values():
             seen = exchange.finish(self.conn, self.cgroup_id, at_ns, complete=False)
@@ -135,6 +148,7 @@ class Connection:
         self.state = after(self.state, Happening.FAILED)
         self._requests = self._responses = None
         self._exchanges = {}
+        self._session = None
         self._first = b""
 
     # ------------------------------------------------------------------------------------------------------- directions
@@ -172,8 +186,35 @@ class Connection:
             yield from self._on_event(event, at_ns, last_at_ns)
             if self.state not in READING:
                 return
-        if self._responses is not None and self._responses.opaque:
+        if self._responses is None or not self._responses.opaque:
+            return
+        if self._session is None:
             yield self._refuse("upgraded")
+            return
+        assert self._requests is not None
+        early, rest = self._requests.rest, self._responses.rest
+        self._requests = self._responses = None
+        for direction, behind in ((Direction.SENT, early), (Direction.RECEIVED, rest)):
+            piece = Segment(direction=direction, data=behind, at_ns=at_ns, last_at_ns=last_at_ns)
+            yield from self._on_session(self._session, piece)
+
+    def _on_session(self, session: Session, piece: Segment | Gap) -> Iterator[Seen]:
+        if session.over:
+            return
+        if isinstance(piece, Gap):
+            turns = session.gap(piece.direction, piece.size, piece.at_ns)
+            at_ns = piece.at_ns
+        else:
+            turns = session.receive(piece.direction, piece.data, piece.at_ns)
+            at_ns = piece.last_at_ns
+        yield from self._calls(session, turns, at_ns)
+        reason = _LEFT.get(session.over)
+        if reason is not None:
+            yield self._refuse(reason)
+
+    def _calls(self, session: Session, turns: Iterator[Turn], at_ns: int) -> Iterator[Call]:
+        for turn in turns:
+            yield session.call(turn, self.conn, self.cgroup_id, at_ns)
 
     def _gap(self, gap: Gap) -> Iterator[Seen]:
         self._doubt = True
@@ -203,7 +244,12 @@ class Connection:
             exchange = self._exchanges.get(event.stream_id)
             if exchange is not None:
                 yield from self._overtaken(event.stream_id, at_ns)
-                exchange.response_head(event, at_ns)
+                kind = _session_dialect(exchange.request) if event.status == 101 else None
+                if kind is not None:
+                    del self._exchanges[event.stream_id]
+                    self._session = Session(exchange.request, event, kind, exchange.provider)
+                else:
+                    exchange.response_head(event, at_ns)
         elif isinstance(event, EndOfMessage):
             exchange = self._exchanges.get(event.stream_id)
             if exchange is None:
@@ -237,7 +283,7 @@ class Connection:
         assert self._responses is not None
         self._responses.expect(head.stream_id, head.method)
         provider = self._provider_of(head)
-        dialect = next((dialect for dialect in self._dialects if dialect.accepts(head)), None)
+        dialect = _session_dialect(head) or next((one for one in self._dialects if one.accepts(head)), None)
         if self.state is State.UNJUDGED:
             if provider != "unknown" or dialect is not None:
                 yield self._accept("known_host" if provider != "unknown" else "known_path")
@@ -262,7 +308,14 @@ class Connection:
 
     def _refuse(self, reason: str) -> Verdict:
         self.state = after(self.state, Happening.REFUSED)
-        self._requests = self._responses = None
+        self._requests = self._responses = self._session = None
         self._exchanges = {}
         self._first = b""
         return Verdict(conn=self.conn, judgement=Judgement.IGNORE, reason=reason)
+
+
+def _session_dialect(request: RequestHead) -> type[SessionDialect] | None:
+    """Of a request that wants to go on as a WebSocket."""
+    if request.headers.get("upgrade", "").lower() != "websocket":
+        return None
+    return next((dialect for dialect in SESSION_DIALECTS if dialect.accepts(request)), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from agent.dialects.base import Dialect
@@ -40,7 +41,6 @@ class Exchange:
     __slots__ = (
         "_body",
         "_dialect",
-        "_request",
         "_request_body",
         "_request_done",
         "_response",
@@ -48,6 +48,7 @@ class Exchange:
         "first_token_at_ns",
         "lost_bytes",
         "provider",
+        "request",
         "seen_bytes",
         "started_at_ns",
         "stream_id",
@@ -61,7 +62,7 @@ class Exchange:
         self.first_token_at_ns = 0
         self.lost_bytes = 0
         self.seen_bytes = 0
-        self._request = request
+        self.request = request
         self._dialect = dialect(request, provider) if dialect else None
         self._request_body = Collector(MAX_REQUEST_BYTES) if dialect else None
         self._request_done = False
@@ -88,7 +89,7 @@ class Exchange:
         self._request_done = True
         if self._dialect is None or self._request_body is None:
             return
-        body, whole = decoded(self._request_body.take(), self._request.headers.get("content-encoding", ""))
+        body, whole = decoded(self._request_body.take(), self.request.headers.get("content-encoding", ""))
         self._dialect.request_body(body, complete and whole and not self._request_body.cut)
 
     def response_head(self, head: ResponseHead, at_ns: int) -> None:
@@ -129,8 +130,8 @@ class Exchange:
                 stream_id=self.stream_id,
                 cgroup_id=cgroup_id,
                 provider=self.provider,
-                host=self._request.host,
-                path=self._request.path,
+                host=self.request.host,
+                path=self.request.path,
                 status=status,
                 reason="unknown_api",
             )
@@ -144,11 +145,11 @@ class Exchange:
             cgroup_id=cgroup_id,
             provider=self.provider,
             api=self._dialect.api,
-            host=self._request.host,
+            host=self.request.host,
             status=status,
-            outcome=_outcome(status, reading, complete),
-            request_id=next((headers[name] for name in _REQUEST_IDS if name in headers), ""),
-            retry_count=_small_number(self._request.headers.get("x-stainless-retry-count", "")),
+            outcome=outcome_of(status, reading, complete),
+            request_id=request_id_of(headers),
+            retry_count=_small_number(self.request.headers.get("x-stainless-retry-count", "")),
             started_at_ns=self.started_at_ns,
             first_byte_at_ns=self.first_byte_at_ns,
             first_token_at_ns=self.first_token_at_ns,
@@ -177,7 +178,11 @@ class Exchange:
         return reading
 
 
-def _outcome(status: int, reading: Reading, complete: bool) -> Outcome:
+def request_id_of(headers: Mapping[str, str]) -> str:
+    return next((headers[name] for name in _REQUEST_IDS if name in headers), "")
+
+
+def outcome_of(status: int, reading: Reading, complete: bool) -> Outcome:
     if status == 429:
         return Outcome.RATE_LIMITED
     if status >= 500:

@@ -45,6 +45,7 @@ KEPT = frozenset(
         "transfer-encoding",
         "connection",
         "upgrade",
+        "sec-websocket-extensions",  # never -protocol: OpenAI's browsers put their key there
         "x-request-id",
         "request-id",
         "apim-request-id",

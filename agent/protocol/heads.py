@@ -27,7 +27,7 @@ class Head:
 
 
 class _Collector:
-    """Callbacks of one parse: keeps allowed headers only, the first value of each; transfer codings are joined, a key is hashed at once."""
+    """Callbacks of one parse: keeps allowed headers only, the first value of each; lists whose parts all count are joined, a key is hashed at once."""
 
     __slots__ = ("hash_key", "headers", "keep", "key_hash", "target")
 
@@ -49,7 +49,7 @@ class _Collector:
             return
         if key not in self.headers:
             self.headers[key] = value.decode("latin-1").strip()
-        elif key in ("transfer-encoding", "content-encoding"):
+        elif key in ("transfer-encoding", "content-encoding", "sec-websocket-extensions"):
             self.headers[key] += ", " + value.decode("latin-1").strip()
 
 

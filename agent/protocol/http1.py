@@ -64,6 +64,11 @@ class _Reader:
         return self._state is _State.OPAQUE
 
     @property
+    def rest(self) -> bytes:
+        """What came behind the last whole head: once the protocol changes, it belongs to the next one."""
+        return self._buffer
+
+    @property
     def buffered_bytes(self) -> int:
         return len(self._buffer)
 
@@ -90,6 +95,7 @@ class _Reader:
                     break
                 self._state = _State.HEAD
             else:
+                self._buffer = data
                 break
         return out
 

@@ -1,0 +1,125 @@
+"""A WebSocket after its handshake: frames of both directions → messages → turns of a session dialect, each a Call of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from agent.dialects.base import SessionDialect, Turn
+from agent.model import Call, ConnId, Direction, Message, RequestHead, ResponseHead
+from agent.pipeline.exchange import outcome_of, request_id_of
+from agent.protocol.websocket import WebSocketReader, agreed
+
+# A server of these APIs speaks of its session at once; so many messages without a word of it come from somebody else's.
+MAX_UNKNOWN_MESSAGES = 64
+
+
+class Session:
+    """The turns come out as they end.  What is lost is told: by a turn that was cut, or by one that stands for all that follow."""
+
+    __slots__ = (
+        "_dialect",
+        "_messages",
+        "_provider",
+        "_received",
+        "_request",
+        "_response",
+        "_sent",
+        "_stream_id",
+        "lost_bytes",
+        "over",
+    )
+
+    def __init__(self, request: RequestHead, response: ResponseHead, kind: type[SessionDialect], provider: str) -> None:
+        """Raises ProtocolError where the two agreed on an extension that we don't know."""
+        extensions = agreed(response.headers.get("sec-websocket-extensions", ""))
+        self._sent, self._received = WebSocketReader(extensions.client), WebSocketReader(extensions.server)
+        self._request = request
+        self._response = response
+        self._provider = provider
+        self._dialect = kind(request, provider)
+        self._dialect.response_head(response)
+        self._stream_id = request.stream_id
+        self._messages = 0
+        self.lost_bytes = 0
+        """Since the last call."""
+        self.over = ""
+        """Why nothing more is read: ``ended lost unknown``; "" while something is."""
+
+    @property
+    def buffered_bytes(self) -> int:
+        return self._sent.buffered_bytes + self._received.buffered_bytes + self._dialect.buffered_bytes
+
+    def receive(self, direction: Direction, data: bytes, at_ns: int) -> Iterator[Turn]:
+        """Raises ProtocolError."""
+        yield from self._on_messages(direction, self._reader(direction).receive(data), at_ns)
+
+    def gap(self, direction: Direction, size: int, at_ns: int) -> Iterator[Turn]:
+        self.lost_bytes += size
+        yield from self._on_messages(direction, self._reader(direction).gap(size), at_ns)
+
+    def close(self) -> Iterator[Turn]:
+        """The connection ended, or we leave it: the turns under way, as cut."""
+        if self.over:
+            return
+        self.over = "ended"
+        if self._ours:
+            yield from self._dialect.close()
+
+    def call(self, turn: Turn, conn: ConnId, cgroup_id: int, at_ns: int) -> Call:
+        reading, status = turn.reading, self._response.status
+        lost_bytes, self.lost_bytes = self.lost_bytes, 0
+        # The handshake's number is the first turn's; nothing else comes on this connection.
+        stream_id, self._stream_id = self._stream_id, self._stream_id + 1
+        return Call(
+            conn=conn,
+            stream_id=stream_id,
+            cgroup_id=cgroup_id,
+            provider=self._provider,
+            api=self._dialect.api,
+            host=self._request.host,
+            status=status,
+            outcome=outcome_of(status, reading, turn.complete),
+            request_id=request_id_of(self._response.headers),
+            started_at_ns=turn.started_at_ns or at_ns,
+            first_byte_at_ns=turn.first_token_at_ns or at_ns,
+            first_token_at_ns=turn.first_token_at_ns,
+            ended_at_ns=at_ns,
+            lost_bytes=lost_bytes,
+            reading=reading,
+        )
+
+    @property
+    def _ours(self) -> bool:
+        return self._provider != "unknown" or self._dialect.recognised
+
+    def _reader(self, direction: Direction) -> WebSocketReader:
+        return self._sent if direction is Direction.SENT else self._received
+
+    def _on_messages(self, direction: Direction, messages: Iterable[Message], at_ns: int) -> Iterator[Turn]:
+        for message in messages:
+            if self.over:
+                return
+            if message.missing:
+                yield from self._dialect.missing(direction, at_ns)
+            else:
+                yield from self._dialect.message(direction, message.data, at_ns)
+            if direction is Direction.RECEIVED:
+                self._messages += 1
+        if self._received.lost:
+            yield from self._lose(at_ns)
+        elif self._received.ended:
+            yield from self.close()
+        elif self._messages > MAX_UNKNOWN_MESSAGES and not self._ours:
+            self.over = "unknown"
+
+    def _lose(self, at_ns: int) -> Iterator[Turn]:
+        """The answers can't be read any more."""
+        if self.over:
+            return
+        turns = list(self.close())
+        self.over = "lost"
+        if not turns and self._ours:
+            # Nothing was under way; what is asked from here on is not known, which is not "nothing".
+            reading = self._dialect.reading(complete=False, streaming=True)
+            turns.append(Turn(reading=reading, started_at_ns=at_ns, complete=False))
+        yield from turns
