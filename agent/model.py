@@ -129,7 +129,7 @@ class Verdict:
     judgement: Judgement
     reason: str
     """A word of a closed set, fit for a metric label: ``known_host known_path not_http http2 server_side unknown_api
-    upgraded session_lost quarantined unselected``."""
+    upgraded session_lost session_missed quarantined unselected``."""
 
 
 # ---------------------------------------------------------------------------------------------------------------- streams

@@ -1,8 +1,8 @@
 """
 Everything after capture, from a file, without root: a tape, or recorded exchanges.
 
-An exchanges file has one JSON object a line (``request`` and ``response`` with headers and ``body_b64``).  Each exchange
-becomes the bytes of an HTTP/1.1 connection, with framing computed anew, and goes through the whole core.
+An exchanges file has one JSON object a line: ``request`` and ``response`` with headers and ``body_b64``, or a WebSocket session's ``url`` and
+``messages``.  Each becomes the bytes of an HTTP/1.1 connection, with framing computed anew, and goes through the whole core.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ from agent.model import (
     Verdict,
 )
 from agent.pipeline.pipeline import Output, Pipeline
+from agent.replay_session import session_bytes
 
 # One recorded exchange; the longest have a megabyte of images in them.
 _MAX_LINE_BYTES = 64 * 1024 * 1024
@@ -68,7 +69,10 @@ class Framing:
     chunk_sizes: Callable[[int], list[int]] | None = None
     """From a body's size to the sizes of its HTTP chunks; None means content-length."""
     cuts: Callable[[int], list[int]] | None = None
-    """From the size of one direction to the sizes of the reads and writes it came in; None means 16 KiB each."""
+    """From the size of what one direction says at a time to the sizes of the reads and writes it came in; None means 16 KiB each."""
+
+    extensions: str = ""
+    """What client and server of a WebSocket agree on, in their words: ``permessage-deflate; …``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +84,7 @@ class Result:
 
 
 def replay(path: Path, price: Callable[[Call], Cost | Unpriced], framing: Framing | None = None) -> Iterator[Result]:
-    """One result or more for each exchange of the file, in its order."""
+    """One result or more for each exchange, and each turn of a session, in the file's order."""
     if is_tape(path):
         yield from _replay_tape(path, price)
         return
@@ -156,7 +160,13 @@ def _replay_line(path: Path, number: int, line: bytes, pipeline: Pipeline, frami
     try:
         exchange = orjson.loads(line)
         name = str(exchange["id"])
-        sent, received = request_bytes(exchange["request"], framing), response_bytes(exchange["response"], framing)
+        if "messages" in exchange:
+            said = list(session_bytes(exchange, framing.extensions, _target(exchange["url"])))
+        else:
+            said = [
+                (Direction.SENT, request_bytes(exchange["request"], framing)),
+                (Direction.RECEIVED, response_bytes(exchange["response"], framing)),
+            ]
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError, binascii.Error) as error:
         raise ReplayError(
             f"{path}, line {number}: not a whole recorded exchange ({type(error).__name__}): fetch the file again or drop the line"
@@ -165,7 +175,7 @@ def _replay_line(path: Path, number: int, line: bytes, pipeline: Pipeline, frami
     at_ns = _EPOCH_NS + number * _SECOND_NS
     told = False
     verdict: Verdict | None = None
-    for event in _events(conn, sent, received, at_ns, framing):
+    for event in _events(conn, said, at_ns, framing):
         for output in pipeline.receive(event):
             if isinstance(output, Verdict):
                 verdict = output
@@ -178,40 +188,47 @@ def _replay_line(path: Path, number: int, line: bytes, pipeline: Pipeline, frami
         yield Result(id=name, output=verdict or undecided)
 
 
-def _events(conn: ConnId, sent: bytes, received: bytes, at_ns: int, framing: Framing) -> Iterator[Chunk | Closed]:
-    for direction, data in ((Direction.SENT, sent), (Direction.RECEIVED, received)):
-        position = 0
+def _events(
+    conn: ConnId, said: Iterable[tuple[Direction, bytes]], at_ns: int, framing: Framing
+) -> Iterator[Chunk | Closed]:
+    positions = {Direction.SENT: 0, Direction.RECEIVED: 0}
+    for direction, data in said:
+        at = 0
         sizes = framing.cuts(len(data)) if framing.cuts else [16384] * (len(data) // 16384 + 1)
         for size in sizes:
-            part = data[position : position + size]
+            part = data[at : at + size]
             if part:
                 yield Chunk(
                     conn=conn,
                     direction=direction,
-                    position=position,
+                    position=positions[direction],
                     data=part,
                     at_ns=at_ns,
                     last_at_ns=at_ns,
                     cgroup_id=0,
                 )
-            position += len(part)
+            at += len(part)
+            positions[direction] += len(part)
             at_ns += 1000
     yield Closed(conn=conn, at_ns=at_ns)
 
 
 def request_bytes(request: Mapping[str, object], framing: Framing) -> bytes:
     """A recorded request as HTTP/1.1."""
-    url = urlsplit(str(request["url"]))
-    # Recorders mask parts of URLs with whatever they like; on the wire a target is printable ASCII.
-    target = quote((url.path or "/") + (f"?{url.query}" if url.query else ""), safe=_TARGET)
-    host = url.netloc.rpartition("@")[2]
+    host = urlsplit(str(request["url"])).netloc.rpartition("@")[2]
     return _message(
-        f"{request['method']} {target} HTTP/1.1",
+        f"{request['method']} {_target(request['url'])} HTTP/1.1",
         request,
         framing,
         extra=[("host", host)],
         dropped=frozenset({"host"}),
     )
+
+
+def _target(url: object) -> str:
+    """Recorders mask parts of URLs with whatever they like; on the wire a target is printable ASCII."""
+    parts = urlsplit(str(url))
+    return quote((parts.path or "/") + (f"?{parts.query}" if parts.query else ""), safe=_TARGET)
 
 
 def response_bytes(response: Mapping[str, object], framing: Framing) -> bytes:

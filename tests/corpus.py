@@ -9,6 +9,7 @@ import pytest
 
 FOLDER = Path(os.environ.get("PODTAB_CORPUS", Path(__file__).parent.parent.parent / "shared" / "corpus"))
 EXCHANGES = FOLDER / "exchanges.jsonl.gz"
+SESSIONS = FOLDER / "websocket.jsonl.gz"
 
 needs_corpus = [
     pytest.mark.corpus,

@@ -54,6 +54,7 @@ class GeminiLive(Reader):
         self._holes = False
         """Messages are missing: one of them may have been the end of another turn, with its usage."""
         self._stated: Json = {}
+        self._stated_bytes = 0
         self._called: list[str] = []
         self._queries: set[str] = set()
         self._reason = ""
@@ -64,7 +65,7 @@ class GeminiLive(Reader):
 
     @property
     def buffered_bytes(self) -> int:
-        return 256 * (len(self._called) + len(self._queries))
+        return 256 * (len(self._called) + len(self._queries)) + self._stated_bytes
 
     def message(self, direction: Direction, data: bytes, at_ns: int) -> Iterable[Turn]:
         if direction is Direction.SENT:
@@ -73,7 +74,7 @@ class GeminiLive(Reader):
             self._first_token_at_ns = self._first_token_at_ns or at_ns
             return ()
         message = mapping(parse(data))
-        return self._on_received(message, at_ns) if message else ()
+        return self._on_received(message, at_ns, len(data)) if message else ()
 
     def missing(self, direction: Direction, at_ns: int) -> Iterable[Turn]:
         if direction is Direction.RECEIVED:
@@ -100,7 +101,7 @@ class GeminiLive(Reader):
         # What the tool found is the prompt of another answer.
         return (self._turn(complete=True),) if found[1].startswith(b"tool") and self._stated else ()
 
-    def _on_received(self, message: Json, at_ns: int) -> Iterable[Turn]:
+    def _on_received(self, message: Json, at_ns: int, size: int) -> Iterable[Turn]:
         content, usage = mapping(message.get("serverContent")), mapping(message.get("usageMetadata"))
         called = items(get(message, "toolCall", "functionCalls"))
         speaks = bool(called) or any(name in content for name in _CONTENT)
@@ -124,7 +125,7 @@ class GeminiLive(Reader):
             if self._stated and self._stated.get("promptTokenCount") != usage.get("promptTokenCount"):
                 turns.append(self._turn(complete=True))
             self._start(at_ns)
-            self._stated = usage
+            self._stated, self._stated_bytes = usage, size
         if content.get("interrupted") is True:
             self._reason = "interrupted"
         if message.get("error"):

@@ -14,7 +14,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import ClassVar
-from urllib.parse import parse_qs
+from urllib.parse import unquote_plus
 
 from agent.dialects.answers import MAX_TOOL_CALLS, Tally
 from agent.dialects.base import Turn
@@ -24,6 +24,8 @@ from agent.dialects.values import Json, error_word, get, items, mapping, parse, 
 from agent.model import Direction, Evidence, ExtraUsage, Reading, RequestHead, Usage
 
 _PATH = re.compile(r"/realtime(?:/translations)?$")
+# Azure's older API names a deployment.
+_ASKED = re.compile(r"[?&](?:model|deployment)=([^&#]{1,512})")
 _TYPE = re.compile(rb'"type"\s*:\s*"([A-Za-z0-9_.]{1,96})"')
 _RESPONSE_ID = re.compile(rb'"response_id"\s*:\s*"([^"\\]{1,256})"')
 # The keys before these two are short.
@@ -41,6 +43,8 @@ _MAX_REMEMBERED = 256
 class _UnderWay:
     started_at_ns: int
     first_token_at_ns: int = 0
+    holes: bool = False
+    """Messages are missing since it began: its end may be one of them."""
     extra: list[ExtraUsage] = field(default_factory=list)
 
 
@@ -53,12 +57,14 @@ class OpenAiRealtime(Reader):
 
     def __init__(self, request: RequestHead, provider: str) -> None:
         super().__init__(request, provider)
-        asked = parse_qs(request.target.partition("?")[2], max_num_fields=64) if len(request.target) < 4096 else {}
-        self.requested_model = word(next((asked[name][0] for name in ("model", "deployment") if name in asked), ""))
+        asked = _ASKED.search(request.target)
+        self.requested_model = word(unquote_plus(asked[1])) if asked else ""
         self._transcriber = ""
         self._asked_at_ns = 0
         self._asked = False
         """The client asked for a response, and none has begun."""
+        self._asked_id = ""
+        """How the client named that question, if it did: errors say it again."""
         self._under_way: OrderedDict[str, _UnderWay] = OrderedDict()
         self._done: OrderedDict[str, None] = OrderedDict()
 
@@ -85,7 +91,10 @@ class OpenAiRealtime(Reader):
         return self._on_event(word(event.get("type")), event, at_ns)
 
     def missing(self, direction: Direction, at_ns: int) -> Iterable[Turn]:
-        return ()  # a response whose end was missed stays under way, and is told as cut
+        if direction is Direction.RECEIVED:
+            for turn in self._under_way.values():
+                turn.holes = True
+        return ()
 
     def close(self) -> Iterable[Turn]:
         turns = [self._cut(name) for name in list(self._under_way)]
@@ -99,7 +108,7 @@ class OpenAiRealtime(Reader):
     def _on_sent(self, event: Json, at_ns: int) -> None:
         kind = event.get("type")
         if kind == "response.create":
-            self._asked, self._asked_at_ns = True, at_ns
+            self._asked, self._asked_at_ns, self._asked_id = True, at_ns, word(event.get("event_id"))
         elif kind in ("session.update", "transcription_session.update"):
             session = mapping(event.get("session"))
             self.requested_model = self.requested_model or word(session.get("model"))
@@ -113,29 +122,33 @@ class OpenAiRealtime(Reader):
         turn = self._under_way.get(name)
         if turn is None and name not in self._done and len(self._under_way) < _MAX_UNDER_WAY:
             turn = self._begin(name, at_ns)  # its beginning was missed
-        if turn is not None and not turn.first_token_at_ns:
-            turn.first_token_at_ns = at_ns
+        if turn is not None:
+            self._recognised = True
+            turn.first_token_at_ns = turn.first_token_at_ns or at_ns
 
     def _on_event(self, kind: str, event: Json, at_ns: int) -> Iterable[Turn]:
         self._recognised = self._recognised or kind.startswith(_OURS)
         if kind == "response.created":
             name = word(get(event, "response", "id"))
             if name and name not in self._under_way and name not in self._done:
+                over = [self._cut(one) for one, turn in list(self._under_way.items()) if turn.holes]
+                if len(self._under_way) >= _MAX_UNDER_WAY:
+                    over.append(self._cut(next(iter(self._under_way))))
                 self._begin(name, at_ns)
-                if len(self._under_way) > _MAX_UNDER_WAY:
-                    return (self._cut(next(iter(self._under_way))),)
+                return over
         elif kind == "response.done":
             return self._on_done(event, at_ns)
         elif kind.startswith(_TRANSCRIBED) and kind.endswith((".completed", ".failed")):
             return self._on_transcribed(event, at_ns)
-        elif kind in ("input_audio_buffer.committed", "input_audio_buffer.speech_stopped"):
+        elif kind == "input_audio_buffer.speech_stopped":
+            self._asked_at_ns = at_ns
+        elif kind == "input_audio_buffer.committed":
             self._asked_at_ns = self._asked_at_ns or at_ns
         elif kind.startswith(("session.", "transcription_session.")):
             self._on_session(mapping(event.get("session")), kind)
-        elif kind == "error" and self._asked:
-            self._asked = False
+        elif kind == "error" and self._asked and word(get(event, "error", "event_id")) in ("", self._asked_id):
             reading = self._read({"status": "failed"}, {}, [], error=error_word(event.get("error")) or "error")
-            return (Turn(reading=reading, started_at_ns=self._asked_at_ns),)
+            return (Turn(reading=reading, started_at_ns=self._started(at_ns).started_at_ns),)
         return ()
 
     def _on_session(self, session: Json, kind: str) -> None:

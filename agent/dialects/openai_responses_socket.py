@@ -24,9 +24,8 @@ _TYPE = re.compile(rb'"type"\s*:\s*"([A-Za-z0-9_.]{1,96})"')
 _RESPONSE_ID = re.compile(rb'"response"\s*:\s*\{\s*"id"\s*:\s*"([^"\\]{1,256})"')
 # The keys before these two are short.
 _HEAD_BYTES = 512
-_ENDS = frozenset(
-    {"response.completed", "response.incomplete", "response.failed", "response.cancelled", "error", "response.error"}
-)
+_ERRORS = frozenset({"error", "response.error"})
+_ENDS = _ERRORS | {"response.completed", "response.incomplete", "response.failed", "response.cancelled"}
 # Clients ask again when they have their answer.  One that does not is told the oldest as cut.
 _MAX_ASKED = 64
 
@@ -50,6 +49,10 @@ class OpenAiResponsesSocket(Reader):
         self._asked: deque[_Asked] = deque()
         self._under_way: _Asked | None = None
         self._first_token_at_ns = 0
+        self._held_bytes = 0
+        """Of the answer under way: its beginning repeats the question's tools."""
+        self._deaf = {Direction.SENT: False, Direction.RECEIVED: False}
+        """Messages were missing: questions, or ends of answers."""
         self._response_id = b""
         """Of the answer under way, as far as it was told."""
 
@@ -59,7 +62,7 @@ class OpenAiResponsesSocket(Reader):
 
     @property
     def buffered_bytes(self) -> int:
-        return 1024 * len(self._asked)
+        return 1024 * len(self._asked) + self._held_bytes
 
     def message(self, direction: Direction, data: bytes, at_ns: int) -> Iterable[Turn]:
         found = _TYPE.search(data, 0, _HEAD_BYTES)
@@ -74,7 +77,9 @@ class OpenAiResponsesSocket(Reader):
             kind = word(mapping(parse(data)).get("type"))  # what was found stood deeper, or behind long values
             if not kind.startswith("response.") and kind not in _ENDS:
                 return ()
-        self._recognised = True
+        if self._under_way is None and not self._asked and kind in _ERRORS and not self._deaf[Direction.SENT]:
+            return ()  # of the connection: it has been open for too long
+        self._recognised = self._recognised or kind not in _ERRORS
         turns: list[Turn] = []
         told = _RESPONSE_ID.search(data, 0, _HEAD_BYTES)
         response_id = told[1] if told else self._response_id
@@ -84,13 +89,15 @@ class OpenAiResponsesSocket(Reader):
             # One without a question was asked before we came, or its question was lost.
             self._under_way = self._asked.popleft() if self._asked else _Asked(self._reader(), at_ns)
         self._response_id = response_id
+        self._held_bytes = max(self._held_bytes, len(data))
         self._under_way.answer.item(StreamItem(kind, data))
         if kind in _ENDS:
             turns.append(self._turn(self._under_way, complete=True))
         return turns
 
     def missing(self, direction: Direction, at_ns: int) -> Iterable[Turn]:
-        return ()  # an answer of another id tells the one before as cut
+        self._deaf[direction] = True
+        return ()
 
     def close(self) -> Iterable[Turn]:
         turns = [self._turn(self._under_way, complete=False)] if self._under_way is not None else []
@@ -101,10 +108,17 @@ class OpenAiResponsesSocket(Reader):
     def _on_sent(self, data: bytes, at_ns: int) -> Iterable[Turn]:
         if mapping(parse(data)).get("type") != "response.create":
             return ()
+        turns: list[Turn] = []
+        if self._deaf[Direction.RECEIVED]:
+            # Clients ask again when they have their answer, so what is open has ended, and its end is what was missing.
+            self._deaf[Direction.RECEIVED] = False
+            turns += self.close()
         answer = self._reader()
         answer.request_body(data, complete=True)
         self._asked.append(_Asked(answer, at_ns))
-        return (self._turn(self._asked.popleft(), complete=False),) if len(self._asked) > _MAX_ASKED else ()
+        if len(self._asked) > _MAX_ASKED:
+            turns.append(self._turn(self._asked.popleft(), complete=False))
+        return turns
 
     def _reader(self) -> OpenAiResponses:
         reader = OpenAiResponses(self._head, self.provider)
@@ -115,7 +129,7 @@ class OpenAiResponsesSocket(Reader):
         first_token_at_ns = 0
         if asked is self._under_way:
             first_token_at_ns, self._first_token_at_ns = self._first_token_at_ns, 0
-            self._under_way, self._response_id = None, b""
+            self._under_way, self._response_id, self._held_bytes = None, b"", 0
         return Turn(
             reading=asked.answer.reading(complete=complete, streaming=True),
             started_at_ns=asked.at_ns,

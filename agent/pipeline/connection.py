@@ -25,7 +25,7 @@ from agent.model import (
     Verdict,
 )
 from agent.pipeline.exchange import Exchange
-from agent.pipeline.session import Session
+from agent.pipeline.session import Session, looks_like_session
 from agent.protocol.headers import KEPT, KeyHasher
 from agent.protocol.http1 import RequestReader, ResponseReader, looks_like_request, looks_like_response
 from agent.streams.lifecycle import READING, Happening, State, after
@@ -178,6 +178,8 @@ class Connection:
         if self._responses is None:
             if looks_like_request(data):
                 yield self._refuse("server_side")
+            elif looks_like_session(data):
+                yield self._refuse("session_missed")
             elif not looks_like_response(data):
                 # A request line that comes byte by byte is a hostile client's; waiting it out costs little.
                 yield from self._wait(len(data), "not_http")
@@ -248,6 +250,9 @@ class Connection:
                 if kind is not None:
                     del self._exchanges[event.stream_id]
                     self._session = Session(exchange.request, event, kind, exchange.provider)
+                    if self._doubt:
+                        # Where the client's first frame begins is not known.
+                        yield from self._calls(self._session, self._session.gap(Direction.SENT, 0, at_ns), at_ns)
                 else:
                     exchange.response_head(event, at_ns)
         elif isinstance(event, EndOfMessage):

@@ -155,7 +155,7 @@ class Exchange:
             first_token_at_ns=self.first_token_at_ns,
             ended_at_ns=at_ns,
             lost_bytes=self.lost_bytes,
-            account=account_of(self._request, headers),
+            account=account_of(self.request, headers),
             reading=reading,
         )
 

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from agent.dialects.base import SessionDialect, Turn
 from agent.model import Call, ConnId, Direction, Message, RequestHead, ResponseHead
+from agent.pipeline.account import account_of
 from agent.pipeline.exchange import outcome_of, request_id_of
-from agent.protocol.websocket import WebSocketReader, agreed
+from agent.protocol.websocket import MAX_MESSAGE_BYTES, WebSocketReader, agreed
 
 # A server of these APIs speaks of its session at once; so many messages without a word of it come from somebody else's.
 MAX_UNKNOWN_MESSAGES = 64
+# The same for messages without an end, and for servers that are silent: what is asked before the first answer can be as long as a message.
+MAX_UNKNOWN_BYTES = 2 * MAX_MESSAGE_BYTES
+# How servers of these APIs begin a message, behind a frame's header without a mask.  No text begins with such a byte.
+_MIDDLE = re.compile(rb'[\x81\x82](?:[\0-\x7d]|\x7e..|\x7f.{8})\s*\{\s*"(?:type|event_id|serverContent)"', re.DOTALL)
+
+
+def looks_like_session(data: bytes) -> bool:
+    """Whether a connection that we joined in the middle is a session: who serves it, and which model, was said before we came."""
+    return _MIDDLE.match(data) is not None
 
 
 class Session:
@@ -23,6 +34,7 @@ class Session:
         "_received",
         "_request",
         "_response",
+        "_seen_bytes",
         "_sent",
         "_stream_id",
         "lost_bytes",
@@ -40,6 +52,9 @@ class Session:
         self._dialect.response_head(response)
         self._stream_id = request.stream_id
         self._messages = 0
+        """Of the server."""
+        self._seen_bytes = 0
+        """Of both."""
         self.lost_bytes = 0
         """Since the last call."""
         self.over = ""
@@ -51,6 +66,7 @@ class Session:
 
     def receive(self, direction: Direction, data: bytes, at_ns: int) -> Iterator[Turn]:
         """Raises ProtocolError."""
+        self._seen_bytes += len(data)
         yield from self._on_messages(direction, self._reader(direction).receive(data), at_ns)
 
     def gap(self, direction: Direction, size: int, at_ns: int) -> Iterator[Turn]:
@@ -81,10 +97,12 @@ class Session:
             outcome=outcome_of(status, reading, turn.complete),
             request_id=request_id_of(self._response.headers),
             started_at_ns=turn.started_at_ns or at_ns,
-            first_byte_at_ns=turn.first_token_at_ns or at_ns,
+            # Of an answer that says nothing before its end, that.
+            first_byte_at_ns=turn.first_token_at_ns or (at_ns if turn.complete else 0),
             first_token_at_ns=turn.first_token_at_ns,
             ended_at_ns=at_ns,
             lost_bytes=lost_bytes,
+            account=account_of(self._request, self._response.headers),
             reading=reading,
         )
 
@@ -109,7 +127,7 @@ class Session:
             yield from self._lose(at_ns)
         elif self._received.ended:
             yield from self.close()
-        elif self._messages > MAX_UNKNOWN_MESSAGES and not self._ours:
+        elif (self._messages > MAX_UNKNOWN_MESSAGES or self._seen_bytes > MAX_UNKNOWN_BYTES) and not self._ours:
             self.over = "unknown"
 
     def _lose(self, at_ns: int) -> Iterator[Turn]:

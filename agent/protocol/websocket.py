@@ -246,7 +246,7 @@ class WebSocketReader:
         if self._mask:
             phase = self._phase
             self._phase = (phase + len(piece)) % 4
-            piece = _unmask(piece, self._mask[phase:] + self._mask[:phase])
+            piece = unmask(piece, self._mask[phase:] + self._mask[:phase])
         if self._compressed:
             self._decompress(piece)
         else:
@@ -294,7 +294,7 @@ class WebSocketReader:
         self._left = 0
 
 
-def _unmask(piece: bytes, mask: bytes) -> bytes:
+def unmask(piece: bytes, mask: bytes) -> bytes:
     """As one large number: a hundred times faster than byte by byte."""
     size = len(piece)
     key = (mask * (size // 4 + 1))[:size]

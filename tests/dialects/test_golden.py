@@ -16,13 +16,14 @@ from pathlib import Path
 import pytest
 
 import agent.dialects
-from agent.dialects import DIALECTS
+from agent.dialects import DIALECTS, SESSION_DIALECTS
 from agent.pricing import Pricer
 from agent.replay import Framing, replay, to_json
 from tests.protocol.frames import event
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-FILES = sorted(GOLDEN.glob("*/*.json"))
+FILES = sorted(path for path in GOLDEN.glob("*/*.json") if "messages" not in json.loads(path.read_text("utf-8")))
+"""Sessions are in test_golden_sessions.py."""
 FRAMINGS = {
     "as it is": Framing(),
     "byte by byte, chunked": Framing(chunk_sizes=lambda size: [7] * (size // 7 + 1), cuts=lambda size: [1] * size),
@@ -84,4 +85,4 @@ def test_every_dialect_is_listed() -> None:
     """A file with an ``api`` that nobody lists would be dead."""
     folder = Path(agent.dialects.__file__).parent
     with_api = {path.stem for path in folder.glob("*.py") if "    api: ClassVar[str] = " in path.read_text("utf-8")}
-    assert with_api == {dialect.__module__.rpartition(".")[2] for dialect in DIALECTS}
+    assert with_api == {dialect.__module__.rpartition(".")[2] for dialect in (*DIALECTS, *SESSION_DIALECTS)}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -12,7 +11,9 @@ from hypothesis import strategies as st
 
 from agent.dialects import DIALECTS
 from agent.dialects.base import Dialect
-from agent.model import Evidence, RequestHead, ResponseHead, StreamItem
+from agent.model import Direction, Evidence, Reading, RequestHead, ResponseHead, StreamItem
+from tests.dialects.talk import Talk
+from tests.dialects.test_golden import FILES
 
 _KEYS = st.sampled_from(
     [
@@ -106,6 +107,25 @@ _KEYS = st.sampled_from(
         "credits",
         "costDollars",
         "total",
+        "session",
+        "audio",
+        "transcription",
+        "status_details",
+        "response_id",
+        "event_id",
+        "input_token_details",
+        "cached_tokens_details",
+        "serverContent",
+        "modelTurn",
+        "turnComplete",
+        "interrupted",
+        "responseTokenCount",
+        "totalTokenCount",
+        "thoughtsTokenCount",
+        "toolCall",
+        "functionCalls",
+        "setup",
+        "toolResponse",
     ]
 )
 _LEAVES = (
@@ -116,13 +136,15 @@ _LEAVES = (
     | st.text(max_size=8)
     | st.sampled_from(["message_start", "message_delta", "response.completed", "response.output_item.done", "tool_use"])
     | st.sampled_from([10**12, 10**12 + 1, 1e300, "9" * 400, "\ud800", "AUDIO", "compaction", "function_call"])
+    | st.sampled_from(["response.created", "response.done", "response.create", "session.created", "error"])
+    | st.sampled_from(["conversation.item.input_audio_transcription.completed", "mcp_call"])
     | st.sampled_from(["message-end", "stream-end", "thread.run", "thread.run.step", "batch", "tokens", True])
 )
 _JSON = st.recursive(
     _LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_KEYS, inner, max_size=4), max_leaves=12
 )
 
-GOLDEN = [json.loads(path.read_text("utf-8")) for path in (Path(__file__).parents[1] / "golden").glob("*/*.json")]
+GOLDEN = [json.loads(path.read_text("utf-8")) for path in FILES]
 # A request of each API, out of its golden folder: so a new dialect is tested here without a word.
 REQUESTS = {golden["expected"]["api"]: golden["request"] for golden in GOLDEN}
 
@@ -160,12 +182,15 @@ def test_any_json_gives_a_reading(
         kind = item.get("type") if isinstance(item, dict) else ""
         one.item(StreamItem(kind if isinstance(kind, str) else "error", dump(item)))
     one.document(dump(answer), complete)
-    reading = one.reading(complete=complete, streaming=bool(items))
+    _is_sound(one.reading(complete=complete, streaming=bool(items)))
+
+
+def _is_sound(reading: Reading) -> None:
     for name in reading.usage.__dataclass_fields__:
         value = getattr(reading.usage, name)
         assert value is None or value >= 0
     if reading.evidence is Evidence.REPORTED:
-        assert reading.usage.input_tokens is not None or reading.usage.output_tokens is not None
+        assert reading.usage.input_tokens is not None or reading.usage.output_tokens is not None or reading.extra_usage
     if reading.reported_cost_usd is not None:
         assert 0 <= reading.reported_cost_usd < 10**10
     assert repr(reading).encode()
@@ -184,3 +209,40 @@ def test_any_bytes_give_a_reading(dialect: type[Dialect], body: bytes, complete:
     one.item(StreamItem("", body))
     one.document(body, complete)
     assert one.reading(complete=complete, streaming=False).evidence is not Evidence.REPORTED
+
+
+SESSIONS = ("/v1/realtime", "/v1/responses", "/ws/x.BidiGenerateContent")
+_MESSAGES = _JSON | st.builds(
+    lambda kind, rest: {"type": kind, **rest},
+    st.sampled_from(["response.created", "response.done", "response.completed", "response.create", "session.update"])
+    | st.sampled_from(["error", "conversation.item.input_audio_transcription.completed", "session.created"]),
+    st.dictionaries(_KEYS, _JSON, max_size=3),
+)
+
+
+@pytest.mark.parametrize("path", SESSIONS)
+@settings(max_examples=150, deadline=None)
+@given(said=st.lists(st.tuples(st.sampled_from([*Direction, None]), _MESSAGES), max_size=8))
+def test_any_messages_give_sound_turns(path: str, said: list[tuple[Direction | None, object]]) -> None:
+    """As any JSON; None is a message that is missing."""
+    talk = Talk(path)
+    for direction, message in said:
+        if direction is None:
+            talk.miss(Direction.RECEIVED)
+        elif direction is Direction.SENT:
+            talk.say(message)
+        else:
+            talk.hear(message)
+    for turn in talk.end().turns:
+        _is_sound(turn.reading)
+    assert talk.dialect.buffered_bytes <= 1024 * 1024
+    assert len(talk.turns) <= 3 * len(said) + 1
+
+
+@pytest.mark.parametrize("path", SESSIONS)
+@given(messages=st.lists(st.binary(max_size=60), max_size=4))
+def test_any_messages_of_bytes_are_no_error(path: str, messages: list[bytes]) -> None:
+    """Not JSON, of either side."""
+    assert all(
+        turn.reading.evidence is not Evidence.REPORTED for turn in Talk(path).say(*messages).hear(*messages).turns
+    )

@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.dialects.test_golden import FILES
+from tests.dialects.test_golden_sessions import SESSIONS
 from tests.fuzz.targets import TARGETS, seeds
 
 ROOT = Path(__file__).parents[2]
@@ -87,7 +88,7 @@ def _seeds(name: str) -> Iterator[bytes]:
     if name == "elf":
         yield _SAMPLE_PROGRAM.read_bytes()[:8192]
         return
-    yield from seeds(json.loads(path.read_bytes()) for path in FILES)
+    yield from seeds(json.loads(path.read_bytes()) for path in [*FILES, *SESSIONS])
 
 
 def _last_number(pattern: str, text: str) -> int:

@@ -6,14 +6,17 @@ A target takes one input.  Its first two bytes say how the rest is cut and where
 
 from __future__ import annotations
 
+import base64
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 from agent.capture.elf import ElfError, ElfFile
 from agent.capture.sites import Abilities
 from agent.capture.stacks import plan
-from agent.dialects import DIALECTS
+from agent.dialects import DIALECTS, SESSION_DIALECTS
+from agent.dialects.base import Turn
 from agent.dialects.providers import Providers
 from agent.model import Chunk, Closed, ConnId, Direction, ProtocolError, Quarantined, RequestHead, StreamItem, Unpriced
 from agent.pipeline.pipeline import Pipeline
@@ -24,8 +27,11 @@ from agent.protocol.http1 import RequestReader, ResponseReader
 from agent.protocol.json_array import JsonArrayParser
 from agent.protocol.lines import LinesParser
 from agent.protocol.sse import SseParser
+from agent.protocol.websocket import MAX_MESSAGE_BYTES, Deflate, WebSocketReader
 from agent.replay import Framing, request_bytes, response_bytes
+from agent.replay_session import session_bytes
 from tests.dialects.test_golden import answer_of, exchange
+from tests.dialects.test_golden_sessions import session
 
 Target = Callable[[bytes], None]
 
@@ -89,6 +95,39 @@ def http1(make: Callable[[], RequestReader | ResponseReader]) -> Target:
             pass
 
     return target
+
+
+def websocket(data: bytes) -> None:
+    """One direction of a WebSocket, with the compression of the input's choice."""
+    if not data:
+        return
+    deflate = (None, Deflate(keeps_context=True), Deflate(keeps_context=False))[data[0] % 3]
+    reader = WebSocketReader(deflate)
+    try:
+        for piece, lost in cuts(data[1:]):
+            messages = reader.gap(piece[0] % 32) if lost else []
+            for message in messages + reader.receive(piece):
+                assert not (message.data and message.missing)
+            # A frame's header is 14 bytes.
+            assert reader.buffered_bytes <= MAX_MESSAGE_BYTES + 14
+        reader.close()
+        assert not reader.buffered_bytes
+    except ProtocolError:
+        pass
+
+
+def sessions(data: bytes) -> None:
+    """Messages of the input's making for each session API, one a line: the client's begin with ">", an empty one is missing."""
+    if not data:
+        return
+    head = RequestHead(stream_id=1, method="GET", target="/v1/realtime?model=m", headers={"host": "h"})
+    reader = SESSION_DIALECTS[data[0] % len(SESSION_DIALECTS)](head, "openai")
+    for at_ns, line in enumerate(data[1:].split(b"\n"), 1):
+        direction = Direction.SENT if line.startswith(b">") else Direction.RECEIVED
+        turns = reader.message(direction, line.removeprefix(b">"), at_ns) if line else reader.missing(direction, at_ns)
+        assert all(isinstance(turn, Turn) for turn in turns)
+        assert reader.buffered_bytes <= MAX_HELD_BYTES
+    assert all(isinstance(turn, Turn) for turn in reader.close())
 
 
 def content(data: bytes) -> None:
@@ -179,6 +218,8 @@ TARGETS: dict[str, Target] = {
     "lines": items(LinesParser),
     "json_array": items(JsonArrayParser),
     "eventstream": items(EventStreamParser),
+    "websocket": websocket,
+    "sessions": sessions,
     "content": content,
     "dialects": dialects,
     "connection": connection,
@@ -188,11 +229,30 @@ TARGETS: dict[str, Target] = {
 
 
 def seeds(goldens: Iterable[Mapping[str, dict[str, object]]]) -> Iterator[bytes]:
-    """Inputs to begin with, from golden exchanges: mutations of valid traffic go deeper than noise."""
+    """Inputs to begin with, from golden exchanges and sessions: mutations of valid traffic go deeper than noise."""
     for golden in goldens:
+        if "messages" in golden:
+            yield from _session_seeds(session(dict(golden)))
+            continue
         recorded: dict[str, Any] = exchange(dict(golden))
         sent = request_bytes(recorded["request"], Framing())
         received = response_bytes(recorded["response"], Framing())
         for data in (answer_of(golden["response"]), sent, received, sent + b"\xff" + received):
             yield b"\x3f\x00" + data[:4000]
             yield b"\x05\x03" + data[:4000]
+
+
+def _session_seeds(recorded: dict[str, Any]) -> Iterator[bytes]:
+    for extensions in ("", "permessage-deflate"):
+        said = list(session_bytes(recorded, extensions, urlsplit(recorded["url"]).path))
+        yield b"\x3f\x00" + b"\xff".join(data for _, data in said)[:4000]
+        kind = b"\x01" if extensions else b"\x00"
+        for direction in Direction:
+            # Behind the heads.
+            yield kind + b"\x3f\x00" + b"".join(data for side, data in said[2:] if side is direction)[:4000]
+    lines = [
+        (b">" if message["direction"] == "sent" else b"") + base64.b64decode(message["data_b64"])
+        for message in recorded["messages"]
+    ]
+    for kind in range(len(SESSION_DIALECTS)):
+        yield bytes((kind,)) + b"\n".join(lines)[:4000]

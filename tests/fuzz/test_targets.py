@@ -10,9 +10,13 @@ from hypothesis import strategies as st
 
 from agent.model import ProtocolError, StreamItem
 from tests.dialects.test_golden import FILES
+from tests.dialects.test_golden_sessions import SESSIONS
 from tests.fuzz.targets import MAX_HELD_BYTES, TARGETS, cuts, items, seeds
 
-SEEDS = list(seeds(json.loads(path.read_bytes()) for path in FILES))[::7]
+SEEDS = [
+    *list(seeds(json.loads(path.read_bytes()) for path in FILES))[::7],
+    *list(seeds(json.loads(path.read_bytes()) for path in SESSIONS))[::2],
+]
 
 
 @pytest.mark.parametrize("name", TARGETS)

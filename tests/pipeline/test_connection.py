@@ -266,8 +266,8 @@ def test_an_answer_lost_whole_is_not_given_the_next_one() -> None:
 
 
 def test_an_upgraded_connection_is_left_alone() -> None:
-    """WebSocket: told once, then dropped in the kernel; its frames are not a protocol error."""
-    wire = Wire().send(request("/v1/realtime", method="GET", headers="connection: upgrade\r\nupgrade: websocket\r\n"))
+    """To what we don't read: told once, then dropped in the kernel; its frames are not a protocol error."""
+    wire = Wire().send(request("/v1/files", method="GET", headers="connection: upgrade\r\nupgrade: websocket\r\n"))
     wire.receive(b"HTTP/1.1 101 S\r\nupgrade: websocket\r\n\r\n\x81\x05hello").send(b"\x81\x85mask" * 20_000)
     assert [type(output).__name__ for output in wire.outputs] == ["Verdict", "Unsupported", "Verdict"]
     assert verdicts(wire)[-1] == (Judgement.IGNORE, "upgraded")

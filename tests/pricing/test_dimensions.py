@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from agent.dialects import DIALECTS
-from agent.model import Call, Cost, CostSource, Evidence, Outcome, RequestHead, Unpriced, Usage
+from agent.model import Call, Cost, CostSource, Evidence, ExtraUsage, Outcome, RequestHead, Unpriced, Usage
 from agent.pricing import PriceBook, Pricer, recompute
 from agent.pricing.overrides import parse
 from tests.pricing.calls import call
@@ -40,6 +40,10 @@ discounts:
     "prices.yaml",
 )
 OWN = Pricer(PriceBook(overrides=CUSTOMER))
+
+
+def heard(model: str, usage: Usage) -> ExtraUsage:
+    return ExtraUsage(kind="input_audio_transcription", model=model, usage=usage)
 
 
 CASES: list[tuple[str, Call, str]] = [
@@ -181,6 +185,63 @@ CASES: list[tuple[str, Call, str]] = [
             Usage(input_tokens=1000, output_tokens=200, audio_input_tokens=900, audio_output_tokens=200),
         ),
         "0.042",
+    ),
+    # Text 40 × 0.60, of it cached 10 × 0.06; sound 60 × 10, of it cached 20 × 0.30; a picture 100 × 0.80; out 5 × 2.40 and 25 × 20
+    (
+        "15 realtime, cached text and sound",
+        call(
+            "openai",
+            "gpt-realtime-mini",
+            Usage(
+                input_tokens=200,
+                output_tokens=30,
+                cache_read_input_tokens=30,
+                cache_read_audio_input_tokens=20,
+                cache_read_image_input_tokens=0,
+                audio_input_tokens=60,
+                image_input_tokens=100,
+                audio_output_tokens=25,
+            ),
+        ),
+        "0.0010166",
+    ),
+    # 10 × 4 + 2 × 16, and what was heard: 3 × 1.25 + 27 × 3 + 10 × 5
+    (
+        "15 realtime, transcribed by tokens",
+        call(
+            "openai",
+            "gpt-realtime",
+            Usage(input_tokens=10, output_tokens=2),
+            extra=(heard("gpt-4o-mini-transcribe", Usage(input_tokens=30, output_tokens=10, audio_input_tokens=27)),),
+        ),
+        "0.00020675",
+    ),
+    # 10 × 4 + 2 × 16, and 6 seconds of 0.017 a minute
+    (
+        "15 realtime, transcribed by the second",
+        call(
+            "openai",
+            "gpt-realtime",
+            Usage(input_tokens=10, output_tokens=2),
+            extra=(heard("gpt-realtime-whisper", Usage(audio_seconds=6.0)),),
+        ),
+        "0.001772",
+    ),
+    # 335 × 0.75 + 165 × 3 + 42 × 12 + 136 × 4.50
+    (
+        "15 Gemini Live, thoughts",
+        call(
+            "gcp.gemini",
+            "gemini-3.8-live",
+            Usage(
+                input_tokens=500,
+                output_tokens=178,
+                audio_input_tokens=165,
+                audio_output_tokens=42,
+                reasoning_output_tokens=136,
+            ),
+        ),
+        "0.00186225",
     ),
     ("16 fine-tuned", call("openai", "ft:gpt-4.1-mini-2025-04-14:acme::abc", K), "0.004"),
     # 0.15 + 0.60 on a Saturday, twice that on a Friday at the same hour
