@@ -24,8 +24,11 @@ _CREDENTIALS = frozenset(
         "x-goog-api-key",
         "xi-api-key",
         "ocp-apim-subscription-key",
+        "sec-websocket-protocol",
     ]
 )
+# Browsers can set no header of a WebSocket but this one, so OpenAI takes the key there.
+_IN_PROTOCOL = re.compile(rb"openai-insecure-api-key\.([^,\s]+)")
 # "Bearer KEY", "Token KEY" (Deepgram, Replicate), "Key KEY" (fal): the key alone is hashed, so that it is the same key by any header.
 _SCHEME = re.compile(rb"(?:bearer|token|key|basic|api-key)\s+", re.IGNORECASE)
 # SigV4: the signature is another one for every request, the access key's id is who calls.
@@ -45,7 +48,7 @@ KEPT = frozenset(
         "transfer-encoding",
         "connection",
         "upgrade",
-        "sec-websocket-extensions",  # never -protocol: OpenAI's browsers put their key there
+        "sec-websocket-extensions",  # never -protocol: see above
         "x-request-id",
         "request-id",
         "apim-request-id",
@@ -101,6 +104,9 @@ def key_in(name: str, value: bytes) -> bytes:
     """The key that a request header holds; b"" where it holds none.  ``name`` in lower case."""
     if name not in _CREDENTIALS:
         return b""
+    if name == "sec-websocket-protocol":
+        offered = _IN_PROTOCOL.search(value)
+        return offered[1] if offered else b""
     value = value.strip()
     signed = _SIGV4.match(value)
     if signed is not None:

@@ -27,7 +27,7 @@ class Talk:
         request = RequestHead(
             stream_id=3, method="GET", target="/v1/realtime?model=m", headers={"host": "api.openai.com"}
         )
-        headers = {"x-request-id": "req_1", "sec-websocket-extensions": extensions}
+        headers = {"x-request-id": "req_1", "openai-organization": "acme", "sec-websocket-extensions": extensions}
         self.session = Session(request, ResponseHead(stream_id=3, status=101, headers=headers), kind, provider)
         self.at_ns = 0
         self.calls: list[Call] = []
@@ -73,6 +73,7 @@ def test_a_turn_is_a_call_with_times_and_the_handshakes_names() -> None:
         "req_1",
     )
     assert (first.outcome, first.reading.evidence, first.cgroup_id) == (Outcome.OK, Evidence.REPORTED, 77)
+    assert {call.account.organization for call in talk.calls} == {"acme"}
     assert (second.started_at_ns, second.first_token_at_ns, second.first_byte_at_ns) == (50, 0, 50)
 
 

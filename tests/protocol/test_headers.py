@@ -35,6 +35,8 @@ def test_a_hash_is_the_keyed_one() -> None:
             b"AWS4-HMAC-SHA256 Credential=AKIA1/20261125/eu-west-1/bedrock/aws4_request, SignedHeaders=host, Signature=f00",
             b"AKIA1",
         ),
+        ("sec-websocket-protocol", b"realtime, openai-insecure-api-key.sk-1, openai-beta.realtime-v1", b"sk-1"),
+        ("sec-websocket-protocol", b"realtime", b""),
         ("authorization", b"", b""),
         ("content-type", b"Bearer sk-1", b""),
     ],
