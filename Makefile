@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 ARGS ?=
 SECONDS ?= 60
 
-.PHONY: help setup check test demo bench corpus-matrix corpus-cuts fuzz docs dashboards image cluster-test cluster-up cluster-down clean
+.PHONY: help setup check test demo bench corpus-matrix corpus-cuts fuzz test-kernels docs dashboards image cluster-test cluster-up cluster-down clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -33,6 +33,9 @@ corpus-cuts: ## every recorded stream cut at every tenth: evidence and errors
 
 fuzz: ## every parser under a coverage-guided fuzzer, for SECONDS in all (60); ARGS names targets
 	@./scripts/fuzz $(SECONDS) $(ARGS)
+
+test-kernels: setup ## the kernel tests on Debian's 5.10, 6.1 and 6.12 in an emulated machine, and docs/kernels.md (needs root, 20 minutes)
+	@./scripts/test-kernels $(ARGS)
 
 docs: ## make the generated pages anew from the code
 	@$(PYTHON) -m agent.sinks.metrics_reference > docs/metrics.md

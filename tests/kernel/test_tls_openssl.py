@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from agent.capture.kernel import Kernel, KernelSettings
-from agent.capture.plan import Plan
+from agent.capture.plan import Count, Plan
 from agent.capture.sites import Abilities
 from agent.capture.stacks import plan
 from agent.model import Direction
@@ -58,7 +58,10 @@ def converse(kernel: Kernel, client: Client, sites: Plan) -> None:
 @pytest.mark.parametrize("kind", CLIENTS)
 def test_every_byte_both_ways(kernel: Kernel, start: Callable[[str], Client], kind: str, sites: str) -> None:
     """Both families of functions, all kinds of sites: bytes equal, positions without holes, each connection ends once."""
-    converse(kernel, start(kind), PLANS[sites]())
+    plan = PLANS[sites]()
+    if not kernel.cookies and any(site.count is Count.STACK for site in plan.sites):
+        pytest.skip("kernels before 5.15 have no cookies, so nobody attaches at these sites there")
+    converse(kernel, start(kind), plan)
 
 
 @pytest.mark.parametrize("kind", CLIENTS)

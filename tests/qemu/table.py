@@ -1,0 +1,77 @@
+"""Pytest's JUnit file → which kernel passed what, as a page."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """One test on one kernel."""
+
+    file: str
+    """Without folder and ending: tests/kernel/test_loss.py is ``loss``."""
+    name: str
+    status: str
+    """passed, failed, skipped or not run."""
+    reason: str = ""
+
+
+def read_outcomes(junit: Path) -> list[Outcome]:
+    """Empty where there is no whole file."""
+    try:
+        root = ElementTree.parse(junit).getroot()  # noqa: S314 - written by our own guest
+    except (OSError, ElementTree.ParseError):
+        return []
+    return [_outcome(case) for case in root.iter("testcase")]
+
+
+def _outcome(case: ElementTree.Element) -> Outcome:
+    status, reason = "passed", ""
+    for tag, word in (("failure", "failed"), ("error", "failed"), ("skipped", "skipped")):
+        if (found := case.find(tag)) is not None:
+            status, reason = word, (found.get("message") or "").splitlines()[0][:200]
+            break
+    where = case.get("classname") or case.get("name") or ""
+    return Outcome(file=where.rpartition(".")[2], name=case.get("name") or "", status=status, reason=reason)
+
+
+_HEAD = """# Kernels
+
+Made by `make test-kernels`, which boots Debian's kernels in an emulated machine and runs the kernel tests inside: real probes, real TLS
+libraries, real clients.  A figure is tests passed of tests run; what did not pass is told below.
+
+"""
+
+
+def page(outcomes: Mapping[str, Sequence[Outcome]]) -> str:
+    """A row a test file, a column a kernel."""
+    files = list(dict.fromkeys(_plain(one.file) for each in outcomes.values() for one in each))
+    lines = ["| tests | " + " | ".join(outcomes) + " |", "|---" * (len(outcomes) + 1) + "|"]
+    for file in files:
+        cells = [_cell([one for one in each if _plain(one.file) == file]) for each in outcomes.values()]
+        lines.append(f"| {file} | " + " | ".join(cells) + " |")
+    told = [
+        f"- {version}: {_plain(one.file)}: {one.name or 'all'}: {one.status}: {one.reason}"
+        for version, each in outcomes.items()
+        for one in each
+        if one.status != "passed"
+    ]
+    if told:
+        lines += ["", "What did not pass:", "", *told]
+    return _HEAD + "\n".join(lines) + "\n"
+
+
+def _plain(file: str) -> str:
+    return Path(file).stem.removeprefix("test_").replace("_", " ")
+
+
+def _cell(found: Sequence[Outcome]) -> str:
+    run = [one for one in found if one.status in ("passed", "failed")]
+    passed = sum(one.status == "passed" for one in run)
+    if not run:
+        return "not run"
+    return f"{passed} of {len(run)}" + ("" if passed == len(run) else " ✗")

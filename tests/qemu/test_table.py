@@ -1,0 +1,48 @@
+"""The page says what ran, what did not, and why."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.qemu.table import Outcome, page, read_outcomes
+
+JUNIT = """<?xml version="1.0"?><testsuites><testsuite>
+<testcase classname="tests.kernel.test_loss" name="test_a"/>
+<testcase classname="tests.kernel.test_loss" name="test_b"><failure message="gone&#10;and more"/></testcase>
+<testcase classname="tests.kernel.test_loss" name="test_c"><skipped message="no such site"/></testcase>
+</testsuite></testsuites>"""
+
+
+def test_outcomes_are_read_from_pytests_file(tmp_path: Path) -> None:
+    """The first line of the reason is enough; the whole output is kept elsewhere."""
+    (tmp_path / "junit.xml").write_text(JUNIT)
+    assert read_outcomes(tmp_path / "junit.xml") == [
+        Outcome(file="test_loss", name="test_a", status="passed"),
+        Outcome(file="test_loss", name="test_b", status="failed", reason="gone"),
+        Outcome(file="test_loss", name="test_c", status="skipped", reason="no such site"),
+    ]
+
+
+def test_a_cut_file_is_no_outcome(tmp_path: Path) -> None:
+    """A guest that was thrown away has passed nothing."""
+    (tmp_path / "junit.xml").write_text(JUNIT[:90])
+    assert read_outcomes(tmp_path / "junit.xml") == read_outcomes(tmp_path / "none.xml") == []
+
+
+def test_the_page_counts_what_ran_and_tells_the_rest() -> None:
+    """A skipped test is no passed one, and a kernel that never ran says so in its column."""
+    text = page(
+        {
+            "6.1": [
+                Outcome(file="test_loss", name="a", status="passed"),
+                Outcome(file="test_loss", name="b", status="failed", reason="gone"),
+                Outcome(file="test_loss", name="c", status="skipped", reason="no such site"),
+            ],
+            "5.10": [Outcome(file="tests/kernel/test_loss.py", name="", status="not run", reason="no end")],
+        }
+    )
+    assert "| tests | 6.1 | 5.10 |" in text
+    assert "| loss | 1 of 2 ✗ | not run |" in text
+    assert "- 6.1: loss: b: failed: gone" in text
+    assert "- 6.1: loss: c: skipped: no such site" in text
+    assert "- 5.10: loss: all: not run: no end" in text
