@@ -2,36 +2,50 @@
 Functions of an ELF file: where they are, and their bytes.
 
 The file is a tenant's, so it is hostile: what is read is bounded in bytes, any nonsense is one ``ElfError``, and nothing of it is
-executed.  Layouts: https://refspecs.linuxfoundation.org/elf/gabi4+/contents.html.  Read here rather than by a library, because every
-file that any process executes is looked at: a header, two tables of headers, and of the symbols only those that are asked for.
+executed.  pyelftools reads the headers, some milliseconds a file; the rows of a symbol table, of which a browser has half a million, are
+walked here, only for the names that are asked for.
 """
 
 from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Any, BinaryIO
+
+from elftools.common.exceptions import ELFError
+from elftools.common.utils import struct_parse
+from elftools.construct import Construct
+from elftools.elf.elffile import ELFFile
 
 # Chromium's 500,000 symbols are 12 MB; more than this is not a program we want.
 _MAX_TABLE_BYTES = 64 * 1024**2
 # The largest table of sections seen in a real file has some hundred.
-_MAX_SECTIONS = 4096
+_MAX_SECTIONS = 1024
 # NSS's library has 1,618, all of Firefox's NSS in one some ten thousand; each costs us a hundred bytes.
 _MAX_POINTERS = 128 * 1024
 # The functions we look at are shorter; a symbol without a size gets this much.
 MAX_FUNCTION_BYTES = 4096
-_MACHINES = {62: "x64", 183: "AArch64"}
-_HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
-_SEGMENT = struct.Struct("<IIQQQQQQ")
-_SECTION = struct.Struct("<IIQQQQIIQQ")
-_SYMBOL = struct.Struct("<IBBHQQ")
+_SYMBOL = struct.Struct("<IBBHQQ")  # Elf64_Sym, https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.symtab.html
 _RELOCATION = struct.Struct("<QQq")  # Elf64_Rela
 _RELATIVE = {"x64": 8, "AArch64": 1027}  # R_X86_64_RELATIVE, R_AARCH64_RELATIVE, with no symbol
-_PT_LOAD, _PT_GNU_RELRO = 1, 0x6474E552
-_SHT_DYNSYM, _SHT_SYMTAB, _SHT_RELA = 11, 2, 4
 _FUNCTION_TYPES = (2, 10)  # STT_FUNC, STT_GNU_IFUNC
+
+
+# What pyelftools raises on broken input besides its own error.
+_NONSENSE = (
+    ELFError,
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    AttributeError,
+    OverflowError,
+    struct.error,
+    MemoryError,
+    OSError,  # a seek to where no file goes
+)
 
 
 class ElfError(Exception):
@@ -56,7 +70,8 @@ class Function:
 class Segment:
     """A part of the file that is mapped when it runs, or that says something about it."""
 
-    kind: int
+    kind: str
+    """As the specification names it: PT_LOAD."""
     executable: bool
     address: int
     file_offset: int
@@ -65,7 +80,7 @@ class Segment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Section:
-    kind: int
+    kind: str
     file_offset: int
     size: int
     link: int
@@ -77,46 +92,23 @@ class ElfFile:
     def __init__(self, file: BinaryIO) -> None:
         self._descriptor = file.fileno()
         self._tables: dict[tuple[int, int], bytes] = {}
-        head = self.read(0, _HEADER.size)
-        if head[:6] != b"\x7fELF\x02\x01":
+        if self.read(0, 6) != b"\x7fELF\x02\x01":
             raise OtherFormatError("not a 64-bit little-endian ELF file")
-        if len(head) < _HEADER.size:
-            raise ElfError("cut inside its header")
-        _, _, machine, _, _, segments_at, sections_at, _, _, segment_size, segments, section_size, sections, _ = (
-            _HEADER.unpack(head)
-        )
-        self.machine = _MACHINES.get(machine, "other")
-        self.segments = [
-            Segment(kind=kind, executable=bool(flags & 1), address=address, file_offset=offset, size=size)
-            for kind, flags, offset, address, _, size, _, _ in self._headers(
-                _SEGMENT, segments_at, segment_size, segments
-            )
-        ]
-        self._sections = [
-            _Section(kind=kind, file_offset=offset, size=size, link=link)
-            for _, kind, _, _, offset, size, link, _, _, _ in self._headers(
-                _SECTION, sections_at, section_size, self._section_count(sections_at, section_size, sections)
-            )
-        ]
-
-    def _section_count(self, at: int, size: int, count: int) -> int:
-        """Where the count has no room in the header, the first section's size is it."""
-        if count or not at:
-            return count
-        first = next(iter(self._headers(_SECTION, at, size, 1)))
-        return int(first[5])
-
-    def _headers(self, layout: struct.Struct, at: int, size: int, count: int) -> Iterable[tuple[int, ...]]:
-        if not at or not count:
-            return ()
-        if count > _MAX_SECTIONS:
-            raise ElfError("more sections than any real file has")
-        if size != layout.size:
-            raise ElfError("a header of a size that no file has")
-        table = self.read(at, count * size)
-        if len(table) < count * size:
-            raise ElfError("its tables reach beyond its end")
-        return layout.iter_unpack(table)
+        try:
+            elf = ELFFile(file)
+            if elf.num_sections() > _MAX_SECTIONS or elf.num_segments() > _MAX_SECTIONS:
+                raise ElfError("more sections than any real file has")
+            self.machine = str(elf.get_machine_arch())
+            self.segments = [
+                _segment(header) for header in _headers(elf, elf.structs.Elf_Phdr, "ph", elf.num_segments())
+            ]
+            self._sections = [
+                _section(header) for header in _headers(elf, elf.structs.Elf_Shdr, "sh", elf.num_sections())
+            ]
+        except ElfError:
+            raise
+        except _NONSENSE as error:
+            raise ElfError(f"not a readable ELF file ({type(error).__name__})") from None
 
     # -------------------------------------------------------------------------------------------------------- functions
 
@@ -124,7 +116,7 @@ class ElfFile:
         """Those of ``names`` that the file defines, by name; the exported table goes before the full one."""
         wanted = tuple(names)
         found: dict[str, Function] = {}
-        for kind in (_SHT_DYNSYM, _SHT_SYMTAB):
+        for kind in ("SHT_DYNSYM", "SHT_SYMTAB"):
             missing = [name for name in wanted if name not in found]
             table = next((section for section in self._sections if section.kind == kind), None)
             if table is None or not missing:
@@ -170,11 +162,11 @@ class ElfFile:
         """
         found: dict[int, int] = {}
         for segment in self.segments:
-            if segment.kind == _PT_GNU_RELRO:
+            if segment.kind == "PT_GNU_RELRO":
                 words = self._records(segment.file_offset, segment.size, struct.Struct("<Q"), found)
                 found |= {segment.address + 8 * index: value for index, (value,) in enumerate(words) if value}
         for section in self._sections:
-            if section.kind == _SHT_RELA:
+            if section.kind == "SHT_RELA":
                 rows = self._records(section.file_offset, section.size, _RELOCATION, found)
                 relative = _RELATIVE.get(self.machine)
                 found |= {address: addend for address, info, addend in rows if info == relative}
@@ -192,7 +184,7 @@ class ElfFile:
 
     @property
     def code(self) -> list[Segment]:
-        return [segment for segment in self.segments if segment.kind == _PT_LOAD and segment.executable]
+        return [segment for segment in self.segments if segment.kind == "PT_LOAD" and segment.executable]
 
     def read(self, offset: int, size: int) -> bytes:
         """Bytes of the file; fewer where it ends."""
@@ -209,6 +201,32 @@ class ElfFile:
         if key not in self._tables:
             self._tables[key] = self.read(*key)
         return self._tables[key]
+
+
+def _headers(elf: ELFFile, layout: Construct, table: str, count: int) -> Iterator[Mapping[str, Any]]:
+    """The rows of a table of headers, without what pyelftools makes of each (it would also read their contents)."""
+    first, size = elf[f"e_{table}off"], elf[f"e_{table}entsize"]
+    for index in range(count):
+        yield struct_parse(layout, elf.stream, stream_pos=first + index * size)
+
+
+def _segment(header: Mapping[str, Any]) -> Segment:
+    return Segment(
+        kind=str(header["p_type"]),
+        executable=bool(header["p_flags"] & 1),
+        address=header["p_vaddr"],
+        file_offset=header["p_offset"],
+        size=header["p_filesz"],
+    )
+
+
+def _section(header: Mapping[str, Any]) -> _Section:
+    return _Section(
+        kind=str(header["sh_type"]),
+        file_offset=header["sh_offset"],
+        size=header["sh_size"],
+        link=header["sh_link"],
+    )
 
 
 def _occurrences(text: bytes, name: bytes) -> Iterable[int]:
