@@ -143,9 +143,9 @@ int write_return(struct pt_regs *ctx) { return leave(ctx, SENT, COUNT_RESULT); }
 int read_return_ex(struct pt_regs *ctx) { return leave(ctx, RECEIVED, COUNT_POINTER); }
 int write_return_ex(struct pt_regs *ctx) { return leave(ctx, SENT, COUNT_POINTER); }
 
-int close_entry(struct pt_regs *ctx)
+static __always_inline int end_connection(u64 ssl)
 {
-    struct conn_key key = {.ssl = PT_REGS_PARM1(ctx), .tgid = bpf_get_current_pid_tgid() >> 32};
+    struct conn_key key = {.ssl = ssl, .tgid = bpf_get_current_pid_tgid() >> 32};
     struct conn *conn = connections.lookup(&key);
     if (!conn)
         return 0;
@@ -166,6 +166,11 @@ int close_entry(struct pt_regs *ctx)
     records.ringbuf_submit(record, BPF_RB_NO_WAKEUP);
     return 0;
 }
+
+int close_entry(struct pt_regs *ctx) { return end_connection(PT_REGS_PARM1(ctx)); }
+
+// SSL_new gives out an address: whatever connection had it before has ended, though nobody saw its end.
+int open_return(struct pt_regs *ctx) { return end_connection(PT_REGS_RC(ctx)); }
 
 // Proof that the probe on our own child fired: agent/capture/selftest.py.
 int selftest_probe(struct pt_regs *ctx)

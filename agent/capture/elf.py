@@ -99,6 +99,8 @@ class ElfFile:
             if elf.num_sections() > _MAX_SECTIONS or elf.num_segments() > _MAX_SECTIONS:
                 raise ElfError("more sections than any real file has")
             self.machine = str(elf.get_machine_arch())
+            self.fixed = elf["e_type"] == "ET_EXEC"
+            """It runs at the addresses that it was linked for."""
             self.segments = [
                 _segment(header) for header in _headers(elf, elf.structs.Elf_Phdr, "ph", elf.num_segments())
             ]
@@ -154,6 +156,14 @@ class ElfFile:
                 return Function(name=name, address=address, file_offset=at, code=self.read(at, length))
         return None
 
+    def bytes_at(self, address: int, size: int) -> bytes:
+        """Code at an address, fewer bytes where it ends; empty outside."""
+        for segment in self.code:
+            into = address - segment.address
+            if 0 <= into < segment.size:
+                return self.read(segment.file_offset + into, min(size, segment.size - into))
+        return b""
+
     def pointers(self) -> Mapping[int, int]:
         """
         Words of the constant data by their address, as they are once the file is loaded at 0: the tables of functions that a library fills in at its start.
@@ -183,8 +193,13 @@ class ElfFile:
     # ------------------------------------------------------------------------------------------------------------ bytes
 
     @property
+    def loaded(self) -> list[Segment]:
+        """What is mapped when it runs."""
+        return [segment for segment in self.segments if segment.kind == "PT_LOAD"]
+
+    @property
     def code(self) -> list[Segment]:
-        return [segment for segment in self.segments if segment.kind == "PT_LOAD" and segment.executable]
+        return [segment for segment in self.loaded if segment.executable]
 
     def read(self, offset: int, size: int) -> bytes:
         """Bytes of the file; fewer where it ends."""

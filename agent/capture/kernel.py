@@ -44,6 +44,7 @@ _PROGRAMS = {
     (Role.CLOSE, False): "close_entry",
     (Role.CLOSE, True): "close_entry",
     (Role.PEEKABLE_READ_ENTRY, False): "peekable_read_entry",
+    (Role.OPEN, False): "open_return",
     (Role.FLUSH_ENTRY, False): "flush_entry",
     (Role.FLUSH_RETURN, False): "flush_return",
 }

@@ -20,6 +20,8 @@ class Role(enum.IntEnum):
     FLUSH_RETURN = 6
     PEEKABLE_READ_ENTRY = 7
     """Entry of a read whose fourth argument may say that the bytes are only looked at: NSS."""
+    OPEN = 8
+    """Return of the function that makes a connection: the last one at its address has ended, where the end itself can't be probed."""
 
 
 class Probe(enum.StrEnum):
@@ -76,3 +78,5 @@ class Plan:
     sites: tuple[Site, ...]
     missing: tuple[str, ...] = ()
     unreadable: tuple[Unreadable, ...] = ()
+    unsearched: bool = False
+    """Too large to be searched for a stack without symbols: nobody knows."""

@@ -12,10 +12,11 @@ the entry's; one on each jump into another function, with the RET instructions b
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from agent.capture.elf import ElfFile, Function
 from agent.capture.plan import Count, Plan, Probe, Role, Site
+from agent.capture.signature import Signature, shipped
 from agent.capture.x86 import Argument, StackSlot, Step, exits, returns, walk
 
 
@@ -40,14 +41,15 @@ class Way:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calls:
-    """The functions of a C library that move plaintext, and those that end a connection (their first argument)."""
+    """The functions of a C library that move plaintext, those that end a connection (their first argument), and make one (their result)."""
 
     ways: tuple[Way, ...]
     closers: tuple[str, ...]
+    openers: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
-        return (*(form.name for way in self.ways for form in way.forms), *self.closers)
+        return (*(form.name for way in self.ways for form in way.forms), *self.closers, *self.openers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +58,8 @@ class Abilities:
 
     uretprobe_safe: bool
     cookies: bool = True
+    signatures: tuple[Signature, ...] = field(default_factory=shipped)
+    """Of stacks without symbols; the user's own before ours."""
     first_instructions: bool = False
     """Every function's first instruction, entry and return: what other tools do.  The yardstick of the benchmark."""
 
@@ -88,7 +92,19 @@ def choose(elf: ElfFile, functions: Mapping[str, Function], calls: Calls, abilit
     if half_read:  # its other half would make the connection look readable
         return Plan(sites=(), missing=tuple(missing))
     sites += [_entry(Role.CLOSE, functions[name], needs=1) for name in calls.closers if name in functions]
+    sites += [
+        site for name in calls.openers if name in functions for site in _openings(functions[name], uretprobe_safe)
+    ]
     return Plan(sites=tuple(sites), missing=tuple(missing))
+
+
+def _openings(function: Function, uretprobe_safe: bool) -> list[Site]:
+    """Once a connection, so what it costs does not count.  None where it returns by another function's return."""
+    way = Way(forms=(), entry=Role.OPEN, leave=Role.OPEN)
+    if uretprobe_safe:
+        return [_return_site(way, function, Probe.URETPROBE, function.file_offset, False, Count.RESULT, "first")]
+    offsets = [at - function.address + function.file_offset for at in returns(function.code, function.address)]
+    return [_return_site(way, function, Probe.UPROBE, offset, False, Count.RESULT, "ret") for offset in offsets]
 
 
 def _first_instructions(functions: Mapping[str, Function], calls: Calls, *, uretprobe_safe: bool) -> Plan:

@@ -52,6 +52,8 @@ class Judged(enum.StrEnum):
     OTHER_FORMAT = "other_format"
     DAMAGED = "damaged"
     NOT_OPENED = "not_opened"
+    NOT_SEARCHED = "not_searched"
+    """No TLS by its symbols, and too large to be searched without."""
     LEFT_OUT = "left_out"
     """Not looked at: its process executes more files than any that we know."""
 
@@ -307,6 +309,8 @@ class Targets:
             )
             return Judged.DAMAGED, _Library(path=mapped.path, plan=Plan(sites=(), unreadable=(damage,)))
         if not (plan.sites or plan.missing or plan.unreadable):
+            if plan.unsearched:
+                return Judged.NOT_SEARCHED, None
             return Judged.WITHOUT_TLS, None
         return Judged.TLS, _Library(path=mapped.path, plan=plan)
 

@@ -13,15 +13,21 @@ from agent.capture.stacks.base import Stack
 from agent.capture.stacks.gnutls import GnuTls
 from agent.capture.stacks.nss import Nss
 from agent.capture.stacks.openssl import OpenSsl
+from agent.capture.stacks.without_symbols import WithoutSymbols
 
 STACKS: tuple[Stack, ...] = (OpenSsl(), GnuTls(), Nss())
+# Asked where none of those is found by a symbol: it reads the whole file.
+WITHOUT_SYMBOLS = WithoutSymbols()
 
 
 def plan(elf: ElfFile, abilities: Abilities) -> Plan:
     """Where to probe a file, over all stacks; an empty plan where it carries none of them."""
     plans = [stack.plan(elf, abilities) for stack in STACKS]
+    if not any(one.sites or one.missing or one.unreadable for one in plans):
+        plans.append(WITHOUT_SYMBOLS.plan(elf, abilities))
     return Plan(
         sites=tuple(site for one in plans for site in one.sites),
         missing=tuple(name for one in plans for name in one.missing),
         unreadable=tuple(stack for one in plans for stack in one.unreadable),
+        unsearched=any(one.unsearched for one in plans),
     )
