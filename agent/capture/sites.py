@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from agent.capture.elf import ElfFile, Function
 from agent.capture.plan import Count, Plan, Probe, Role, Site
 from agent.capture.signature import Signature, shipped
-from agent.capture.x86 import Argument, StackSlot, Step, exits, returns, walk
+from agent.capture.x86 import Argument, StackSlot, Step, can_be_probed, exits, returns, walk
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +72,7 @@ def choose(elf: ElfFile, functions: Mapping[str, Function], calls: Calls, abilit
     """The best sites for those of ``calls`` that are in ``functions``; no sites where none is."""
     uretprobe_safe, cookies = abilities.uretprobe_safe, abilities.cookies
     if abilities.first_instructions or elf.machine != "x64":
-        return _first_instructions(functions, calls, uretprobe_safe=uretprobe_safe)
+        return _first_instructions(elf, functions, calls, uretprobe_safe=uretprobe_safe)
     sites: list[Site] = []
     missing: list[str] = []
     half_read = False
@@ -91,7 +91,9 @@ def choose(elf: ElfFile, functions: Mapping[str, Function], calls: Calls, abilit
         half_read |= bool(present) and not any(own)
     if half_read:  # its other half would make the connection look readable
         return Plan(sites=(), missing=tuple(missing))
-    sites += [_entry(Role.CLOSE, functions[name], needs=1) for name in calls.closers if name in functions]
+    for name in calls.closers:
+        if name in functions:
+            sites += _entry(Role.CLOSE, functions[name], needs=1)
     sites += [
         site for name in calls.openers if name in functions for site in _openings(functions[name], uretprobe_safe)
     ]
@@ -101,13 +103,13 @@ def choose(elf: ElfFile, functions: Mapping[str, Function], calls: Calls, abilit
 def _openings(function: Function, uretprobe_safe: bool) -> list[Site]:
     """Once a connection, so what it costs does not count.  None where it returns by another function's return."""
     way = Way(forms=(), entry=Role.OPEN, leave=Role.OPEN)
-    if uretprobe_safe:
+    if uretprobe_safe and can_be_probed(function.code):
         return [_return_site(way, function, Probe.URETPROBE, function.file_offset, False, Count.RESULT, "first")]
     offsets = [at - function.address + function.file_offset for at in returns(function.code, function.address)]
     return [_return_site(way, function, Probe.UPROBE, offset, False, Count.RESULT, "ret") for offset in offsets]
 
 
-def _first_instructions(functions: Mapping[str, Function], calls: Calls, *, uretprobe_safe: bool) -> Plan:
+def _first_instructions(elf: ElfFile, functions: Mapping[str, Function], calls: Calls, *, uretprobe_safe: bool) -> Plan:
     sites: list[Site] = []
     missing: list[str] = []
     for way in calls.ways:
@@ -118,10 +120,18 @@ def _first_instructions(functions: Mapping[str, Function], calls: Calls, *, uret
             if not uretprobe_safe:
                 missing.append(f"{form.name}: return probes are not safe here")
                 continue
+            if not _can_be_probed(elf, function):
+                missing.append(f"{form.name}: the kernel takes no probe on its first instruction")
+                continue
             sites.append(_first(way.entry, Probe.UPROBE, function, form))
             sites.append(_first(way.leave, Probe.URETPROBE, function, form))
-    sites += [_first(Role.CLOSE, Probe.UPROBE, functions[name]) for name in calls.closers if name in functions]
+    closers = [functions[name] for name in calls.closers if name in functions]
+    sites += [_first(Role.CLOSE, Probe.UPROBE, function) for function in closers if _can_be_probed(elf, function)]
     return Plan(sites=tuple(sites), missing=tuple(missing))
+
+
+def _can_be_probed(elf: ElfFile, function: Function) -> bool:
+    return elf.machine != "x64" or can_be_probed(function.code)
 
 
 def _first(role: Role, probe: Probe, function: Function, form: Form | None = None) -> Site:
@@ -144,34 +154,37 @@ def _first(role: Role, probe: Probe, function: Function, form: Form | None = Non
 
 def _function_sites(way: Way, form: Form, function: Function, uretprobe_safe: bool, cookies: bool) -> list[Site]:
     """Entry and return of one function by itself; empty where the return can't be read."""
-    leaves = _returns(way, form, function, uretprobe_safe, cookies)
+    enter = _entry(way.entry, function, needs=way.arguments, form=form, cookies=cookies)
+    leaves = _returns(way, form, function, uretprobe_safe, cookies) if enter else []
     # Without a cookie a program can only look for the pointer in argument 4.
     if not leaves or (form.pointer_argument == 5 and not cookies):
         return []
-    return [_entry(way.entry, function, needs=way.arguments, form=form, cookies=cookies), *leaves]
+    return [*enter, *leaves]
 
 
-def _entry(role: Role, function: Function, *, needs: int, form: Form | None = None, cookies: bool = True) -> Site:
-    """The first emulated instruction if the arguments still stand there, else the first one of all."""
+def _entry(role: Role, function: Function, *, needs: int, form: Form | None = None, cookies: bool = True) -> list[Site]:
+    """The first emulated instruction if the arguments still stand there, else the first one of all; none where no probe can sit."""
     wanted = form.pointer_argument if form else 0
     for step in walk(function.code, function.address):
         if not step.emulated:
             continue
         pointer = _register_argument(step, wanted) if wanted else 4
         if step.arguments_intact(needs) and pointer and (cookies or pointer == 4):
-            return Site(
-                function=function.name,
-                role=role,
-                probe=Probe.UPROBE,
-                file_offset=_offset(function, step),
-                emulated=True,
-                count=Count.POINTER if wanted else Count.RESULT,
-                pointer_argument=pointer,
-                extended=bool(wanted),
-                instruction=step.mnemonic,
-            )
+            return [
+                Site(
+                    function=function.name,
+                    role=role,
+                    probe=Probe.UPROBE,
+                    file_offset=_offset(function, step),
+                    emulated=True,
+                    count=Count.POINTER if wanted else Count.RESULT,
+                    pointer_argument=pointer,
+                    extended=bool(wanted),
+                    instruction=step.mnemonic,
+                )
+            ]
         break  # every call passes the first jump; behind it only some do
-    return _first(role, Probe.UPROBE, function, form)
+    return [_first(role, Probe.UPROBE, function, form)] if can_be_probed(function.code) else []
 
 
 def _register_argument(step: Step, wanted: int) -> int:
@@ -207,7 +220,8 @@ def _returns(way: Way, form: Form, function: Function, uretprobe_safe: bool, coo
                 )
                 for way_out in ways_out
             ]
-        return [_return_site(way, function, Probe.URETPROBE, function.file_offset, False, count, "first")]
+        if can_be_probed(function.code):
+            return [_return_site(way, function, Probe.URETPROBE, function.file_offset, False, count, "first")]
     offsets = [at - function.address + function.file_offset for at in returns(function.code, function.address)]
     return [_return_site(way, function, Probe.UPROBE, offset, False, count, "ret") for offset in offsets]
 

@@ -15,6 +15,8 @@ import capstone
 from capstone import x86
 
 ARGUMENTS = ("rdi", "rsi", "rdx", "rcx", "r8")
+_BAD_PREFIXES = bytes.fromhex("26 2e 36 3e f0")  # es, cs, ds, ss, lock
+_PREFIXES = _BAD_PREFIXES + bytes.fromhex("64 65 66 67 f2 f3")
 # Prologues are short; the longest useful one seen has 15 instructions.
 _MAX_INSTRUCTIONS = 64
 
@@ -86,6 +88,17 @@ def is_emulated(code: bytes) -> bool:
     if first == 0x0F and len(code) > 1:
         return 0x80 <= code[1] <= 0x8F
     return 0x40 <= first <= 0x4F and len(code) == 2 and 0x50 <= code[1] <= 0x57
+
+
+def can_be_probed(code: bytes) -> bool:
+    """
+    Whether the kernel takes a uprobe here: not on an instruction with a segment or lock prefix, which assemblers also pad with.
+
+    Where it does not, it says so only to who attaches while a process maps the file; a later mapping goes without the probe, silently
+    (arch/x86/kernel/uprobes.c, ``is_prefix_bad``).
+    """
+    prefixes = code[: len(code) - len(code.lstrip(_PREFIXES))]
+    return not any(prefix in _BAD_PREFIXES for prefix in prefixes)
 
 
 def walk(code: bytes, address: int, values: Mapping[str, Value] | None = None) -> Iterator[Step]:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.capture.x86 import StackSlot, exits, is_emulated, returns, walk
+from agent.capture.x86 import StackSlot, can_be_probed, exits, is_emulated, returns, walk
 
 
 @pytest.mark.parametrize(
@@ -35,6 +35,21 @@ from agent.capture.x86 import StackSlot, exits, is_emulated, returns, walk
 def test_emulated_instructions(code: str, emulated: bool) -> None:
     """As arch/x86/kernel/uprobes.c has them."""
     assert is_emulated(bytes.fromhex(code)) is emulated
+
+
+@pytest.mark.parametrize(
+    ("code", "can"),
+    [
+        ("4154", True),  # push %r12
+        ("2e2e2e2e4154", False),  # the same, padded by an assembler: awscrt's s2n_recv
+        ("f30f1efa", True),  # endbr64
+        ("6664488b0425", True),  # a read of the thread's data
+        ("f00fb10f", False),  # lock cmpxchg
+    ],
+)
+def test_instructions_that_take_no_probe(code: str, can: bool) -> None:
+    """As arch/x86/kernel/uprobes.c has them."""
+    assert can_be_probed(bytes.fromhex(code)) is can
 
 
 def test_arguments_are_followed_through_moves() -> None:

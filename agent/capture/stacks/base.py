@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 from agent.capture.elf import ElfFile
 from agent.capture.plan import Plan
-from agent.capture.sites import Abilities
+from agent.capture.sites import Abilities, Calls, choose
 
 
 class Stack(Protocol):
@@ -25,3 +26,14 @@ class Stack(Protocol):
         Raises ElfError for a file that makes no sense.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CLibrary:
+    """A stack whose functions have SSL_read's arguments, and names that files keep."""
+
+    name: str
+    calls: Calls
+
+    def plan(self, elf: ElfFile, abilities: Abilities) -> Plan:
+        return choose(elf, elf.functions(self.calls.names), self.calls, abilities)
