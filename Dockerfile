@@ -20,7 +20,7 @@ COPY agent agent
 COPY bpf bpf
 RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \
     --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt \
-    /opt/podtab/bin/pip install --no-cache-dir --no-compile --constraint constraints.txt .
+    /opt/podtab/bin/pip install --no-cache-dir --no-compile --constraint constraints.txt '.[tokenizer]'
 # The Kubernetes client brings a second, asynchronous copy of itself; wheels bring debug symbols.  Byte code is made here, once,
 # because the container's root file system is read-only.
 RUN /opt/podtab/bin/pip uninstall -y -q aiohttp aiohttp-retry setuptools pip \

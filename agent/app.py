@@ -38,7 +38,7 @@ from agent.config import Config, NameSource
 from agent.dialects import DIALECTS
 from agent.dialects.providers import Providers
 from agent.health import AgentHealth, capture_state, why_not_in_force
-from agent.host import key_salt
+from agent.host import key_salt, tokenizer
 from agent.host.containers import pod_of
 from agent.logs import Log, configure
 from agent.model import Chunk, Judgement, LedgerEntry, PricedCall, Process, Quarantined, Unsupported, Verdict
@@ -112,6 +112,10 @@ class Agent:
             provider_of=Providers(config.providers.extra_hosts).provider_of,
             price=pricer.price,
             hash_key=key_hasher(key_salt.load(config.api_keys.salt_file)) if config.api_keys.hash else None,
+            tokenizer=tokenizer.chosen(
+                config.estimation.tokenizer.value,
+                lambda error: _LOG.warning("the tokenizer failed: characters are counted from now on", error=error),
+            ),
             max_connections=config.core.max_connections,
             max_buffered_bytes=config.core.max_buffered_bytes,
         )

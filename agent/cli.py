@@ -107,11 +107,12 @@ def replay(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a call instead of a table.")] = False,
 ) -> None:
     """Run everything after capture on a file.  Needs no root."""
+    from agent.host.tokenizer import chosen
     from agent.pricing import Pricer
     from agent.replay import replay as replay_file
     from agent.replay import show, to_json
 
-    results = replay_file(file, Pricer().price)
+    results = replay_file(file, Pricer().price, tokenizer=chosen())
     if not as_json:
         show(results)
         return

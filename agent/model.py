@@ -257,7 +257,7 @@ class Evidence(enum.StrEnum):
     REPORTED = "reported"
     """The provider's own final count."""
     ESTIMATED = "estimated"
-    """We counted."""
+    """We counted, at least one of the figures: ``Reading.estimate`` says which, and how well."""
     PARTIAL = "partial"
     """Bytes were lost or the stream was cut: a lower bound, or a provisional count."""
     ABSENT = "absent"
@@ -331,6 +331,20 @@ class ExtraUsage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """Which of a usage's counts are ours, and how far they may be off.  Comes with ``Evidence.ESTIMATED`` alone."""
+
+    basis: str
+    """What counted: an encoding's name (``o200k_base``), or ``characters``."""
+    input_error: float | None
+    """Nine in ten recorded calls of this kind are within this share of the provider's own count; None: the provider stated the input, or nobody knows it."""
+    output_error: float | None
+    """The same of the output, of what arrived."""
+    lower_bound: bool
+    """There may be more than was counted: the stream was cut, bytes were lost, or the model's reasoning is not shown."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
     """What a dialect learned from the bodies of one exchange.  Empty strings mean "not stated"."""
 
@@ -344,6 +358,7 @@ class Reading:
     usage: Usage = field(default_factory=Usage)
     extra_usage: tuple[ExtraUsage, ...] = ()
     evidence: Evidence
+    estimate: Estimate | None = None
     finish_reason: str = ""
     tool_calls: tuple[str, ...] = ()
     """Names of the tools the application is asked to run, in order, over all choices."""

@@ -24,6 +24,7 @@ import orjson
 from agent.capture.tape import is_tape, read_tape
 from agent.dialects import DIALECTS
 from agent.dialects.providers import UNKNOWN, Providers
+from agent.estimation.counting import Tokenizer
 from agent.model import (
     Call,
     Chunk,
@@ -83,12 +84,21 @@ class Result:
     output: PricedCall | Unsupported | Quarantined | Verdict
 
 
-def replay(path: Path, price: Callable[[Call], Cost | Unpriced], framing: Framing | None = None) -> Iterator[Result]:
-    """One result or more for each exchange, and each turn of a session, in the file's order."""
-    if is_tape(path):
-        yield from _replay_tape(path, price)
-        return
+def replay(
+    path: Path,
+    price: Callable[[Call], Cost | Unpriced],
+    framing: Framing | None = None,
+    tokenizer: Tokenizer | None = None,
+) -> Iterator[Result]:
+    """One result or more for each exchange, and each turn of a session, in the file's order.  ``tokenizer`` as for the pipeline."""
+
+    def core() -> Pipeline:
+        return Pipeline(dialects=DIALECTS, provider_of=providers.provider_of, price=price, tokenizer=tokenizer)
+
     providers = Providers()
+    if is_tape(path):
+        yield from _replay_tape(path, core())
+        return
     empty = True
     with _opened(path) as file:
         for number, line in enumerate(_lines(path, file), 1):
@@ -98,16 +108,14 @@ def replay(path: Path, price: Callable[[Call], Cost | Unpriced], framing: Framin
                 )
             if line.strip():
                 empty = False
-                core = Pipeline(dialects=DIALECTS, provider_of=providers.provider_of, price=price)
-                yield from _replay_line(path, number, line, core, framing or Framing())
+                yield from _replay_line(path, number, line, core(), framing or Framing())
     if empty:
         raise ReplayError(
             f"{path}: holds no exchange: give a tape of `podtab record` or an exchanges file (JSON lines)"
         )
 
 
-def _replay_tape(path: Path, price: Callable[[Call], Cost | Unpriced]) -> Iterator[Result]:
-    pipeline = Pipeline(dialects=DIALECTS, provider_of=Providers().provider_of, price=price)
+def _replay_tape(path: Path, pipeline: Pipeline) -> Iterator[Result]:
     at_ns = 0
     open_conns: dict[ConnId, None] = {}
     for record in read_tape(path):
@@ -355,6 +363,7 @@ def _call_fields(priced: PricedCall) -> dict[str, object]:
             for extra in reading.extra_usage
         ],
         "evidence": reading.evidence,
+        "estimate": asdict(reading.estimate) if reading.estimate else None,
         "tool_calls": list(reading.tool_calls),
         "server_tool_calls": dict(reading.server_tool_calls),
         "response_id": reading.response_id or None,

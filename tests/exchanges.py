@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from typing import Any
 
 from agent.dialects import DIALECTS
 from agent.dialects.providers import Providers
@@ -63,7 +64,7 @@ def stream(events: Iterable[object], *, done: bool = True, names: bool = False, 
     return head + b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n"
 
 
-def pipeline(**options: int) -> Pipeline:
+def pipeline(**options: Any) -> Pipeline:
     return Pipeline(
         dialects=DIALECTS,
         provider_of=Providers().provider_of,

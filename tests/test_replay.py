@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from agent.capture.tape import TapeWriter
+from agent.host.tokenizer import chosen
 from agent.model import Call, Chunk, Direction, Unpriced
 from agent.replay import Framing, ReplayError, replay, to_json
 from tests.corpus import EXCHANGES, FOLDER, needs_corpus
@@ -184,9 +185,10 @@ class TestCorpus:
     pytestmark = needs_corpus
 
     def test_every_recorded_exchange_is_read_exactly(self, framing: Framing, tmp_path: Path) -> None:
-        """Models, all kinds of tokens, status, tool calls: as expected for every exchange that is not marked unsure, however framed."""
+        """Models, all kinds of tokens, status, tool calls: as expected for every exchange that is not marked unsure, however framed, estimates beside."""
         output = tmp_path / "calls.jsonl"
-        output.write_bytes(b"".join(to_json(result) + b"\n" for result in replay(EXCHANGES, no_price, framing)))
+        results = replay(EXCHANGES, no_price, framing, chosen())
+        output.write_bytes(b"".join(to_json(result) + b"\n" for result in results))
         with output.open("rb") as calls:
             scored = subprocess.run(
                 [sys.executable, FOLDER / "score.py", EXCHANGES],

@@ -96,13 +96,17 @@ def show(agreement: Agreement, pods: Sequence[Pod], elsewhere: dict[str, Decimal
 
 def _show_unknown(served: Figures, captured: Figures, console: Console) -> None:
     """What nobody can know is said, not counted as nothing."""
-    for name, meaning in (
-        (WITHOUT_USAGE, "answers did not say what they used (streams without include_usage)"),
-        (WITHOUT_PRICE, "calls went to a model that is on no price list"),
+    for name, meaning, instead in (
+        (
+            WITHOUT_USAGE,
+            "answers did not say what they used (streams without include_usage)",
+            "its own count has evidence estimated, and is not in this table",
+        ),
+        (WITHOUT_PRICE, "calls went to a model that is on no price list", "no cost, not a cost of 0"),
     ):
         if served.get(name) or captured.get(name):
             left, right = (f"{side.get(name, Decimal(0)):.0f}" for side in (served, captured))
-            console.print(f"{left} {meaning}; podtab says so of {right}: no cost, not a cost of 0.", highlight=False)
+            console.print(f"{left} {meaning}; podtab says so of {right}: {instead}.", highlight=False)
 
 
 def _cells(figures: Figures) -> list[str]:

@@ -75,8 +75,10 @@ def read(page: str, pods: Sequence[Pod]) -> Captured:
 def _figures(sample: str, labels: dict[str, str]) -> list[str]:
     """Which figures a sample adds to."""
     if sample == "podtab_calls_total":
-        silent = labels["outcome"] == "ok" and labels["evidence"] == "absent"
+        silent = labels["outcome"] == "ok" and labels["evidence"] in ("absent", "estimated")
         return [OUTCOME + labels["outcome"], *([WITHOUT_USAGE] if silent else [])]
+    if labels.get("evidence") == "estimated":
+        return []  # podtab's own count of what the provider did not say; the books have nothing to compare it with
     if sample == "podtab_tokens_total":
         return [TOKENS + TOKEN_TYPES.get(labels["type"], labels["type"])]
     if sample == "podtab_cost_usd_total":

@@ -71,13 +71,9 @@ class BedrockInvoke(Reader):
         if item.name != "chunk":
             super().item(item)
             return
-        try:
-            # Base64 has no quotes, so where the string ends is found without parsing.
-            start = item.data.index(_BYTES) + len(_BYTES)
-            chunk = base64.b64decode(item.data[start : item.data.index(b'"', start)])
-        except (binascii.Error, ValueError):
-            return
-        super().item(StreamItem("", chunk))
+        chunk = vendor_chunk(item.data)
+        if chunk:
+            super().item(StreamItem("", chunk))
 
     def _take(self, answer: Json) -> None:
         event = mapping(answer.get("message")) if answer.get("type") == "message_start" else answer
@@ -172,6 +168,16 @@ class BedrockInvokeStream(BedrockInvoke):
     @staticmethod
     def accepts(request: RequestHead) -> bool:
         return _method(request) == "invoke-with-response-stream"
+
+
+def vendor_chunk(data: bytes) -> bytes:
+    """What the vendor sent, out of AWS's wrapping of a stream's chunk; b"" where that is not one."""
+    try:
+        # Base64 has no quotes, so where the string ends is found without parsing.
+        start = data.index(_BYTES) + len(_BYTES)
+        return base64.b64decode(data[start : data.index(b'"', start)])
+    except (binascii.Error, ValueError):
+        return b""
 
 
 def _method(request: RequestHead) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from agent.dialects import SESSION_DIALECTS
 from agent.dialects.base import Dialect, SessionDialect, Turn
+from agent.estimation.counting import Tokenizer
 from agent.model import (
     Body,
     Call,
@@ -60,6 +61,7 @@ class Connection:
         "_responses",
         "_sent",
         "_session",
+        "_tokenizer",
         "_unjudged_bytes",
         "_unknown_requests",
         "cgroup_id",
@@ -75,6 +77,7 @@ class Connection:
         dialects: Sequence[type[Dialect]],
         provider_of: Callable[[RequestHead], str],
         hash_key: KeyHasher | None = None,
+        tokenizer: Tokenizer | None = None,
     ) -> None:
         self.conn = conn
         self.state = State.UNJUDGED
@@ -85,6 +88,7 @@ class Connection:
         self._dialects = dialects
         self._provider_of = provider_of
         self._hash_key = hash_key
+        self._tokenizer = tokenizer
         self._sent = Reassembler(Direction.SENT)
         self._received = Reassembler(Direction.RECEIVED)
         self._requests: RequestReader | None = None
@@ -297,7 +301,9 @@ class Connection:
                 if self._unknown_requests > MAX_UNKNOWN_REQUESTS:
                     yield self._refuse("unknown_api")
                     return
-        self._exchanges[head.stream_id] = Exchange(head, dialect=dialect, provider=provider, at_ns=at_ns)
+        self._exchanges[head.stream_id] = Exchange(
+            head, dialect=dialect, provider=provider, at_ns=at_ns, tokenizer=self._tokenizer
+        )
 
     # ---------------------------------------------------------------------------------------------------------- verdict
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from agent.dialects.base import Dialect
+from agent.estimation.counting import Tokenizer
+from agent.estimation.seen import Seen, countable
 from agent.model import (
     Call,
     ConnId,
@@ -44,6 +46,7 @@ class Exchange:
         "_request_body",
         "_request_done",
         "_response",
+        "_seen",
         "first_byte_at_ns",
         "first_token_at_ns",
         "lost_bytes",
@@ -54,7 +57,15 @@ class Exchange:
         "stream_id",
     )
 
-    def __init__(self, request: RequestHead, *, dialect: type[Dialect] | None, provider: str, at_ns: int) -> None:
+    def __init__(
+        self,
+        request: RequestHead,
+        *,
+        dialect: type[Dialect] | None,
+        provider: str,
+        at_ns: int,
+        tokenizer: Tokenizer | None = None,
+    ) -> None:
         self.stream_id = request.stream_id
         self.provider = provider
         self.started_at_ns = at_ns
@@ -64,6 +75,7 @@ class Exchange:
         self.seen_bytes = 0
         self.request = request
         self._dialect = dialect(request, provider) if dialect else None
+        self._seen = Seen(dialect.api, tokenizer) if dialect and tokenizer and countable(dialect.api) else None
         self._request_body = Collector(MAX_REQUEST_BYTES) if dialect else None
         self._request_done = False
         self._response: ResponseHead | None = None
@@ -71,7 +83,9 @@ class Exchange:
 
     @property
     def buffered_bytes(self) -> int:
-        return (self._request_body.size if self._request_body else 0) + (self._body.buffered_bytes if self._body else 0)
+        held = self._seen.held_bytes if self._seen else 0
+        held += self._request_body.size if self._request_body else 0
+        return held + (self._body.buffered_bytes if self._body else 0)
 
     def request_body(self, data: bytes) -> None:
         self.seen_bytes += len(data)
@@ -90,7 +104,10 @@ class Exchange:
         if self._dialect is None or self._request_body is None:
             return
         body, whole = decoded(self._request_body.take(), self.request.headers.get("content-encoding", ""))
-        self._dialect.request_body(body, complete and whole and not self._request_body.cut)
+        complete = complete and whole and not self._request_body.cut
+        self._dialect.request_body(body, complete)
+        if self._seen is not None:
+            self._seen.request(body, complete)
 
     def response_head(self, head: ResponseHead, at_ns: int) -> None:
         self._response = head
@@ -108,11 +125,13 @@ class Exchange:
         self.seen_bytes += len(data)
         if self._body is None or self._dialect is None:
             return
-        item = self._dialect.item
+        item, seen = self._dialect.item, self._seen
         for streamed in self._body.receive(data):
             if not self.first_token_at_ns:
                 self.first_token_at_ns = at_ns
             item(streamed)
+            if seen is not None:
+                seen.item(streamed.data)
 
     def response_lost(self, size: int) -> None:
         self.lost_bytes += size
@@ -161,17 +180,23 @@ class Exchange:
 
     def _read(self, dialect: Dialect, complete: bool, at_ns: int) -> Reading:
         self.request_end(complete=False)  # an answer can come before the request is all sent
-        body = self._body
+        body, document = self._body, b""
         streaming = False
         if body is not None:
             for streamed in body.close():
                 self.first_token_at_ns = self.first_token_at_ns or at_ns
                 dialect.item(streamed)
+                if self._seen is not None:
+                    self._seen.item(streamed.data)
             streaming = body.kind in STREAMS
             complete = complete and not (body.lost or body.broken or body.document.cut)
             if not streaming:
-                dialect.document(body.document.take(), complete)
+                document = body.document.take()
+                dialect.document(document, complete)
         reading = dialect.reading(complete=complete, streaming=streaming)
+        if self._seen is not None and self._response is not None:
+            ended = complete or (streaming and bool(reading.finish_reason) and not self.lost_bytes)
+            return self._seen.estimated(reading, complete=ended, document=document)
         if self._response is None and reading.evidence is Evidence.NOT_APPLICABLE:
             # The request went out and no answer was seen: what it cost is not known, which is not "nothing".
             return replace(reading, evidence=Evidence.ABSENT)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from agent.dialects.base import Dialect
+from agent.estimation.counting import Tokenizer
 from agent.model import (
     Call,
     Chunk,
@@ -58,7 +59,7 @@ class Pipeline:
     ``receive`` and ``tick`` are everything.  Time comes in with the events.
 
     ``provider_of`` names the provider of a request by its host, ``unknown`` where it is not known.  ``hash_key`` names API keys; None: they
-    go unnamed.
+    go unnamed.  ``tokenizer`` counts what providers do not state; None: it stays unknown.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Pipeline:
         provider_of: Callable[[RequestHead], str],
         price: Callable[[Call], Cost | Unpriced],
         hash_key: KeyHasher | None = None,
+        tokenizer: Tokenizer | None = None,
         max_connections: int = 20_000,
         max_buffered_bytes: int = 128 * 1024 * 1024,
     ) -> None:
@@ -75,6 +77,7 @@ class Pipeline:
         self._provider_of = provider_of
         self._price = price
         self._hash_key = hash_key
+        self._tokenizer = tokenizer
         self._max_connections = max_connections
         self._max_buffered_bytes = max_buffered_bytes
         self._connections: OrderedDict[ConnId, Connection] = OrderedDict()
@@ -96,7 +99,7 @@ class Pipeline:
                 yield from self._guarded(connection, connection.close(event.at_ns))
             return
         if connection is None:
-            connection = Connection(event.conn, self._dialects, self._provider_of, self._hash_key)
+            connection = Connection(event.conn, self._dialects, self._provider_of, self._hash_key, self._tokenizer)
             self._connections[event.conn] = connection
             if len(self._connections) > self._max_connections:
                 yield from self._drop_oldest()

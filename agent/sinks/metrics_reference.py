@@ -12,7 +12,7 @@ _HEAD = """# Metrics
 Generated from `agent/sinks/metrics.py` by `make docs`; do not edit.
 
 `who` stands for `{who}`, `base` for `{base}`, `timed` for `{timed}`.
-`evidence` is how a figure is known: `reported` (the provider's own final count), `estimated`, `partial` (bytes were lost or the
+`evidence` is how a figure is known: `reported` (the provider's own final count), `estimated` (counted by podtab: docs/accuracy.md says how well), `partial` (bytes were lost or the
 stream was cut), `absent` (a call was served and nothing says what it used), `not_applicable` (errors).
 Free label values are bounded; what comes after the limit is counted under `other`.
 """

@@ -16,14 +16,17 @@ PAGE = f"""
 # TYPE podtab_calls counter
 podtab_calls_total{{{LABELS},outcome="ok",evidence="reported"}} 3.0
 podtab_calls_total{{{LABELS},outcome="ok",evidence="absent"}} 1.0
+podtab_calls_total{{{LABELS},outcome="ok",evidence="estimated"}} 5.0
 podtab_calls_total{{{LABELS},outcome="rate_limited",evidence="not_applicable"}} 2.0
 podtab_calls_created{{{LABELS},outcome="ok",evidence="reported"}} 1.7e9
 # TYPE podtab_tokens counter
 podtab_tokens_total{{{LABELS},type="input"}} 70.0
 podtab_tokens_total{{{LABELS},type="surprise"}} 1.0
+podtab_tokens_total{{{LABELS},evidence="estimated",type="input"}} 1000.0
 # TYPE podtab_cost_usd counter
 podtab_cost_usd_total{{{LABELS},evidence="reported"}} 0.1
 podtab_cost_usd_total{{{LABELS},evidence="partial"}} 0.2
+podtab_cost_usd_total{{{LABELS},evidence="estimated"}} 9.0
 # TYPE podtab_unpriced_calls counter
 podtab_unpriced_calls_total{{{LABELS},reason="unknown_model"}} 1.0
 podtab_unpriced_calls_total{{{LABELS},reason="no_usage"}} 1.0
@@ -34,13 +37,13 @@ podtab_connections 4.0
 
 
 def test_series_are_summed_per_pod() -> None:
-    """Over every other label; a token type that nobody knows stays visible as a figure of its own."""
+    """Over every other label; a token type that nobody knows stays visible as a figure of its own; what podtab counted itself is a call without usage."""
     captured = read(PAGE, CAST)
     assert captured.figures == {
         POD.name: {
-            OUTCOME + "ok": 4,
+            OUTCOME + "ok": 9,
             OUTCOME + "rate_limited": 2,
-            WITHOUT_USAGE: 1,
+            WITHOUT_USAGE: 6,
             WITHOUT_PRICE: 1,
             TOKENS + "input": 70,
             TOKENS + "surprise": 1,
@@ -61,7 +64,7 @@ def test_calls_of_others_are_told_apart() -> None:
     """Somebody else on the machine may use AI too; it is said, but not compared."""
     captured = read(PAGE.replace(f'pod="{POD.name}"', 'pod=""'), CAST)
     assert captured.figures == {}
-    assert captured.elsewhere == {POD.workload: 6}
+    assert captured.elsewhere == {POD.workload: 11}
 
 
 def test_nobody_there_is_no_page() -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from agent.dialects import DIALECTS
+from agent.estimation.counting import ByCharacters, Tokenizer
 from agent.model import Chunk, Closed, ConnId, Direction, Evidence, PricedCall, Quarantined, RequestHead
 from agent.replay import Framing, request_bytes, response_bytes
 from tests.corpus import EXCHANGES, needs_corpus
@@ -16,6 +17,7 @@ from tests.exchanges import pipeline
 
 pytestmark = needs_corpus
 
+_COUNTING = ByCharacters()
 FRAMINGS = {
     "content-length": Framing(),
     "chunked": Framing(chunk_sizes=lambda size: [400] * (size // 400 + 1)),
@@ -38,9 +40,9 @@ def answers(framing: Framing) -> Iterator[tuple[str, bytes, bytes, bool]]:
                 yield exchange["id"], sent, received, exchange["expected"]["streaming"]
 
 
-def read(sent: bytes, *received: tuple[int, bytes]) -> PricedCall:
+def read(sent: bytes, *received: tuple[int, bytes], tokenizer: Tokenizer | None = None) -> PricedCall:
     """``received``: pieces with their positions; between them is a hole."""
-    core = pipeline()
+    core = pipeline(tokenizer=tokenizer)
     conn = ConnId(pid=1, pointer=1, born_ns=1)
     outputs = []
     for direction, position, data in (
@@ -61,18 +63,24 @@ def read(sent: bytes, *received: tuple[int, bytes]) -> PricedCall:
 
 @pytest.mark.parametrize("framing", FRAMINGS.values(), ids=FRAMINGS.keys())
 def test_every_answer_cut_at_every_tenth(framing: Framing) -> None:
-    """What is called reported in a cut answer equals the whole answer's figures."""
-    reported = 0
+    """What is called reported in a cut answer equals the whole answer's figures, and counting what is missing changes nothing of it."""
+    reported = estimated = 0
     for name, sent, received, streaming in answers(framing):
         whole = read(sent, (0, received)).call.reading
         assert whole.evidence is Evidence.REPORTED, name
         tenths = [len(received) * tenth // 10 for tenth in (range(1, 10) if streaming else (3, 9))]
         for end in (*tenths, len(received) - 40, len(received) - 7):
             part = read(sent, (0, received[:end])).call.reading
+            counted = read(sent, (0, received[:end]), tokenizer=_COUNTING).call.reading
             if part.evidence is Evidence.REPORTED:
                 reported += 1
                 assert part.usage == whole.usage, (name, end)
+                assert counted == part, (name, end)
+            estimated += counted.evidence is Evidence.ESTIMATED
+            assert (counted.evidence is Evidence.REPORTED) == (part.evidence is Evidence.REPORTED), (name, end)
+            assert (counted.estimate is None) == (counted.evidence is not Evidence.ESTIMATED), (name, end)
     assert reported > 30
+    assert estimated > 300
 
 
 @pytest.mark.parametrize("framing", FRAMINGS.values(), ids=FRAMINGS.keys())

@@ -102,11 +102,11 @@ def test_every_call_is_captured_with_the_providers_own_count(played: Played, scr
 
 
 def test_a_stream_without_usage_is_told_as_such(played: Played) -> None:
-    """Absent evidence and no tokens, on both sides; not a call that cost nothing."""
+    """Its tokens are estimated and told as such, beside what was reported; not a call that cost nothing."""
     result = played.of("openai-sync-silent-stream")
     assert result.differences == ()
     assert result.captured[WITHOUT_USAGE] == ROUNDS
-    assert played.evidence(result.pod) == {"absent"}
+    assert played.evidence(result.pod) == {"estimated"}
 
 
 def test_a_model_without_a_price_has_tokens_and_no_cost(played: Played) -> None:

@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from agent.dialects import DIALECTS
 from agent.dialects.providers import Providers
+from agent.estimation.counting import ByCharacters
 from agent.model import (
     Evidence,
     ExtraUsage,
@@ -29,7 +30,7 @@ from agent.pipeline.pipeline import Pipeline
 from agent.sinks import metrics
 from agent.sinks.metrics import Metric
 from agent.sinks.prometheus import HealthCollector, PrometheusSink, Samples
-from tests.exchanges import CHAT_ANSWER, Wire, request, response
+from tests.exchanges import CHAT_ANSWER, CONN, Wire, request, response, stream
 from tests.pricing.calls import at_ns, call
 from tests.sinks.entries import PRICER, WEB, entry
 
@@ -109,6 +110,30 @@ def test_extra_usage_is_counted_with_its_call() -> None:
     extra = (ExtraUsage(kind="compaction", model="gpt-4o", usage=Usage(input_tokens=70)),)
     page.sink.accept(entry(one=call(usage=Usage(input_tokens=30), extra=extra)))
     assert page.value("podtab_tokens_total", BASE | {"type": "input"}) == 100
+
+
+def test_estimates_are_series_of_their_own() -> None:
+    """Tokens, calls and cost that we counted can be told from what providers stated, and left out of a sum."""
+    page = Page()
+    core = Pipeline(
+        dialects=DIALECTS, provider_of=Providers().provider_of, price=PRICER.price, tokenizer=ByCharacters()
+    )
+    ask = {"model": "gpt-4o-mini", "stream": True, "messages": [{"role": "user", "content": "Say hello"}]}
+    chunk = {"id": "c", "model": "gpt-4o-mini-2024-07-18", "choices": [{"index": 0, "delta": {"content": "Hello"}}]}
+    for wire in (
+        Wire(core).send(request(body=ask)).receive(stream([chunk])),
+        Wire(core, replace(CONN, pointer=2)).send(request()).receive(response()),
+    ):
+        for output in wire.close().outputs:
+            if isinstance(output, PricedCall):
+                page.sink.accept(LedgerEntry(call=output.call, cost=output.cost, workload=WEB))
+    for evidence in ("reported", "estimated"):
+        mine = BASE | {"evidence": evidence}
+        assert page.value("podtab_calls_total", mine | {"outcome": "ok"}) == 1
+        assert (
+            page.value("podtab_tokens_total", mine | {"type": "output"}) == {"reported": 12, "estimated": 1}[evidence]
+        )
+        assert (page.value("podtab_cost_usd_total", mine) or 0) > 0
 
 
 @pytest.mark.parametrize(

@@ -181,7 +181,7 @@ class Aggregator:
             self._add(pod, COST, sure, float(cost.total_usd), now_ns)
         else:
             self._add(pod, UNPRICED, sure | {"podtab.unpriced.reason": cost.reason}, 1, now_ns)
-        self._count_tokens(pod, what, (reading.usage, *(one.usage for one in reading.extra_usage)), now_ns)
+        self._count_tokens(pod, sure, (reading.usage, *(one.usage for one in reading.extra_usage)), now_ns)
         if call.outcome is Outcome.OK:
             self._observe_sizes(pod, what, reading.usage, now_ns)
         if call.first_byte_at_ns:

@@ -157,6 +157,12 @@ def _say_call(attributes: Attributes, call: Call) -> None:
 def _say_reading(attributes: Attributes, call: Call) -> None:
     reading = call.reading
     attributes["podtab.evidence"] = reading.evidence.value
+    if (estimate := reading.estimate) is not None:
+        attributes["podtab.estimate.basis"] = estimate.basis
+        attributes["podtab.estimate.lower_bound"] = estimate.lower_bound
+        for side, error in (("input", estimate.input_error), ("output", estimate.output_error)):
+            if error is not None:
+                attributes[f"podtab.estimate.{side}_error"] = error
     if reading.streaming:
         attributes["gen_ai.request.stream"] = True
     if reading.response_id:

@@ -207,6 +207,7 @@ def _call(entry: LedgerEntry) -> Json:
         "status": call.status,
         "outcome": call.outcome.value,
         "evidence": reading.evidence.value,
+        "estimate": asdict(reading.estimate) if reading.estimate else None,
         "tokens": tokens_of(entry),
         **({"cost_usd": amount(cost.total_usd)} if isinstance(cost, Cost) else {"unpriced": cost.reason}),
         # Below 0 where a clock was set back.

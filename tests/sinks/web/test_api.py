@@ -109,6 +109,7 @@ def test_a_call_has_everything_but_content(made: Made) -> None:
                 "status": 200,
                 "outcome": "ok",
                 "evidence": "reported",
+                "estimate": None,
                 "tokens": {"input": 600, "cache_read": 400, "output": 150, "reasoning": 50},
                 "cost_usd": "0.00024",
                 "duration_seconds": 1.0,
