@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from agent.dialects import SESSION_DIALECTS
 from agent.dialects.base import Dialect, SessionDialect, Turn
@@ -27,8 +28,9 @@ from agent.model import (
 )
 from agent.pipeline.exchange import Exchange
 from agent.pipeline.session import Session, looks_like_session
-from agent.protocol.headers import KEPT, KeyHasher
-from agent.protocol.http1 import RequestReader, ResponseReader, looks_like_request, looks_like_response
+from agent.pipeline.wire import Http1Wire, Wire
+from agent.protocol.headers import KeyHasher
+from agent.protocol.http1 import looks_like_request, looks_like_response
 from agent.streams.lifecycle import READING, Happening, State, after
 from agent.streams.reassembly import Reassembler
 
@@ -51,19 +53,17 @@ class Connection:
 
     __slots__ = (
         "_dialects",
-        "_doubt",
         "_exchanges",
         "_first",
         "_hash_key",
         "_provider_of",
         "_received",
-        "_requests",
-        "_responses",
         "_sent",
         "_session",
         "_tokenizer",
         "_unjudged_bytes",
         "_unknown_requests",
+        "_wire",
         "cgroup_id",
         "conn",
         "held_bytes",
@@ -91,21 +91,18 @@ class Connection:
         self._tokenizer = tokenizer
         self._sent = Reassembler(Direction.SENT)
         self._received = Reassembler(Direction.RECEIVED)
-        self._requests: RequestReader | None = None
-        self._responses: ResponseReader | None = None
+        self._wire: Wire | None = None
+        """What reads it, once its first bytes have told which version of HTTP it speaks."""
         self._exchanges: dict[int, Exchange] = {}
         self._session: Session | None = None
         """What the connection has become for good: a WebSocket whose messages we read."""
         self._first = b""
         self._unjudged_bytes = 0
         self._unknown_requests = 0
-        self._doubt = False
-        """Bytes were lost since the last request: which answer belongs to which request is no longer certain."""
 
     @property
     def buffered_bytes(self) -> int:
-        held = self._requests.buffered_bytes if self._requests else 0
-        held += self._responses.buffered_bytes if self._responses else 0
+        held = self._wire.buffered_bytes if self._wire else 0
         held += self._session.buffered_bytes if self._session else 0
         return held + sum(exchange.buffered_bytes for exchange in self._exchanges.values())
 
@@ -122,17 +119,19 @@ class Connection:
                 yield from self._on_session(self._session, piece)
             elif isinstance(piece, Gap):
                 yield from self._gap(piece)
+            elif self._wire is not None:
+                yield from self._read(self._wire, piece)
             elif piece.direction is Direction.SENT:
-                yield from self._on_sent(piece.data, piece.at_ns)
+                yield from self._first_sent(piece)
             else:
-                yield from self._on_received(piece.data, piece.at_ns, piece.last_at_ns)
+                yield from self._first_received(piece.data)
             if self.state not in READING:
                 return
 
     def close(self, at_ns: int) -> Iterator[Seen]:
         """The connection ended: what was under way is finished as far as it came."""
-        if self.state in READING and self._responses is not None:
-            for event in self._responses.close():
+        if self.state in READING and self._wire is not None:
+            for event in self._wire.close():
                 yield from self._on_event(event, at_ns, at_ns)
         yield from self.give_up(at_ns)
         self.state = after(self.state, Happening.ENDED)
@@ -150,59 +149,46 @@ class Connection:
     def fail(self) -> None:
         """Stop reading; its bytes cost nothing from here on."""
         self.state = after(self.state, Happening.FAILED)
-        self._requests = self._responses = None
+        self._wire = self._session = None
         self._exchanges = {}
-        self._session = None
         self._first = b""
 
     # ------------------------------------------------------------------------------------------------------- directions
 
-    def _on_sent(self, data: bytes, at_ns: int) -> Iterator[Seen]:
-        if self._requests is None:
-            data = self._first + data
-            if not looks_like_request(data):
-                self._first = b""
-                if len(data) < _ENOUGH_BYTES:
-                    self._first = data
-                elif data.startswith(_H2_PREFACE):
-                    yield self._refuse("http2")
-                else:
-                    yield from self._wait(len(data), "not_http")
-                return
-            self._first = b""
-            self._requests, self._responses = RequestReader(KEPT, self._hash_key), ResponseReader(KEPT)
-        for event in self._requests.receive(data):
-            yield from self._on_event(event, at_ns, at_ns)
-            if self.state not in READING:
-                return
-        if self._requests is not None and self._requests.opaque:
-            yield self._refuse("upgraded")
+    def _first_sent(self, piece: Segment) -> Iterator[Seen]:
+        data, self._first = self._first + piece.data, b""
+        if looks_like_request(data):
+            self._wire = Http1Wire(self._hash_key)
+            yield from self._read(self._wire, replace(piece, data=data))
+        elif len(data) < _ENOUGH_BYTES:
+            self._first = data
+        elif data.startswith(_H2_PREFACE):
+            yield self._refuse("http2")
+        else:
+            yield from self._wait(len(data), "not_http")
 
-    def _on_received(self, data: bytes, at_ns: int, last_at_ns: int) -> Iterator[Seen]:
-        if self._responses is None:
-            if looks_like_request(data):
-                yield self._refuse("server_side")
-            elif looks_like_session(data):
-                yield self._refuse("session_missed")
-            elif not looks_like_response(data):
-                # A request line that comes byte by byte is a hostile client's; waiting it out costs little.
-                yield from self._wait(len(data), "not_http")
-            return
-        for event in self._responses.receive(data):
-            yield from self._on_event(event, at_ns, last_at_ns)
+    def _first_received(self, data: bytes) -> Iterator[Seen]:
+        if looks_like_request(data):
+            yield self._refuse("server_side")
+        elif looks_like_session(data):
+            yield self._refuse("session_missed")
+        elif not looks_like_response(data):
+            # A request line that comes byte by byte is a hostile client's; waiting it out costs little.
+            yield from self._wait(len(data), "not_http")
+
+    def _read(self, wire: Wire, piece: Segment) -> Iterator[Seen]:
+        for event in wire.receive(piece.direction, piece.data):
+            yield from self._on_event(event, piece.at_ns, piece.last_at_ns)
             if self.state not in READING:
                 return
-        if self._responses is None or not self._responses.opaque:
+        if not wire.over:
             return
         if self._session is None:
-            yield self._refuse("upgraded")
+            yield self._refuse(wire.over)
             return
-        assert self._requests is not None
-        early, rest = self._requests.rest, self._responses.rest
-        self._requests = self._responses = None
-        for direction, behind in ((Direction.SENT, early), (Direction.RECEIVED, rest)):
-            piece = Segment(direction=direction, data=behind, at_ns=at_ns, last_at_ns=last_at_ns)
-            yield from self._on_session(self._session, piece)
+        self._wire = None
+        for direction in (Direction.SENT, Direction.RECEIVED):
+            yield from self._on_session(self._session, replace(piece, direction=direction, data=wire.rest(direction)))
 
     def _on_session(self, session: Session, piece: Segment | Gap) -> Iterator[Seen]:
         if session.over:
@@ -223,12 +209,10 @@ class Connection:
             yield session.call(turn, self.conn, self.cgroup_id, at_ns)
 
     def _gap(self, gap: Gap) -> Iterator[Seen]:
-        self._doubt = True
         self._first = b""
-        reader = self._requests if gap.direction is Direction.SENT else self._responses
-        if reader is None:
+        if self._wire is None:
             return
-        for event in reader.gap(gap.size):
+        for event in self._wire.gap(gap.direction, gap.size):
             yield from self._on_event(event, gap.at_ns, gap.at_ns)
 
     # ----------------------------------------------------------------------------------------------------------- events
@@ -249,12 +233,11 @@ class Connection:
         elif isinstance(event, ResponseHead):
             exchange = self._exchanges.get(event.stream_id)
             if exchange is not None:
-                yield from self._overtaken(event.stream_id, at_ns)
                 kind = _session_dialect(exchange.request) if event.status == 101 else None
                 if kind is not None:
                     del self._exchanges[event.stream_id]
                     self._session = Session(exchange.request, event, kind, exchange.provider)
-                    if self._doubt:
+                    if isinstance(self._wire, Http1Wire) and self._wire.doubt:
                         # Where the client's first frame begins is not known.
                         yield from self._calls(self._session, self._session.gap(Direction.SENT, 0, at_ns), at_ns)
                 else:
@@ -276,21 +259,7 @@ class Connection:
                 lose = exchange.request_lost if event.side is Side.REQUEST else exchange.response_lost
                 lose(event.size)
 
-    def _overtaken(self, stream_id: int, at_ns: int) -> Iterator[Seen]:
-        """Answers come in the order of their requests: an earlier one that is still waited for was lost."""
-        while (oldest := next(iter(self._exchanges))) < stream_id:
-            seen = self._exchanges.pop(oldest).finish(self.conn, self.cgroup_id, at_ns, complete=False)
-            if seen is not None:
-                yield seen
-
     def _on_request(self, head: RequestHead, at_ns: int) -> Iterator[Seen]:
-        if self._doubt:
-            # Clients wait for an answer before they ask again, so what was under way is over, seen or not.
-            self._doubt = False
-            yield from self.give_up(at_ns)
-            self._responses = ResponseReader(KEPT)
-        assert self._responses is not None
-        self._responses.expect(head.stream_id, head.method)
         provider = self._provider_of(head)
         dialect = _session_dialect(head) or next((one for one in self._dialects if one.accepts(head)), None)
         if self.state is State.UNJUDGED:
@@ -319,7 +288,7 @@ class Connection:
 
     def _refuse(self, reason: str) -> Verdict:
         self.state = after(self.state, Happening.REFUSED)
-        self._requests = self._responses = self._session = None
+        self._wire = self._session = None
         self._exchanges = {}
         self._first = b""
         return Verdict(conn=self.conn, judgement=Judgement.IGNORE, reason=reason)

@@ -1,0 +1,102 @@
+"""
+One connection in one version of HTTP: both directions' readers, and what the one must know of the other.
+
+    over      why nothing more can be read, in a verdict's word; "" while something can
+    receive   what one direction said next → events, the same for every version; a stream id names the exchange
+    gap       so many bytes of one direction are missing here; 0 where unknown
+    close     the connection ended
+    rest      what a direction said behind the point where the protocol changed
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Protocol
+
+from agent.model import Direction, EndOfMessage, HttpEvent, RequestHead, ResponseHead, Side
+from agent.protocol.headers import KEPT, KeyHasher
+from agent.protocol.http1 import RequestReader, ResponseReader
+
+
+class Wire(Protocol):
+    @property
+    def over(self) -> str: ...
+
+    @property
+    def buffered_bytes(self) -> int: ...
+
+    def receive(self, direction: Direction, data: bytes) -> Iterable[HttpEvent]: ...
+
+    def gap(self, direction: Direction, size: int) -> Iterable[HttpEvent]: ...
+
+    def close(self) -> Iterable[HttpEvent]: ...
+
+    def rest(self, direction: Direction) -> bytes: ...
+
+
+class Http1Wire:
+    """HTTP/1.1: answers come in the order of their requests."""
+
+    __slots__ = ("_hash_key", "_open", "_requests", "_responses", "doubt")
+
+    def __init__(self, hash_key: KeyHasher | None = None) -> None:
+        self._requests = RequestReader(KEPT, hash_key)
+        self._responses = ResponseReader(KEPT)
+        self._open: dict[int, None] = {}
+        """Requests whose answer has not ended."""
+        self.doubt = False
+        """Bytes were lost since the last request: which answer belongs to which request is no longer certain."""
+
+    @property
+    def over(self) -> str:
+        return "upgraded" if self._requests.opaque or self._responses.opaque else ""
+
+    @property
+    def buffered_bytes(self) -> int:
+        return self._requests.buffered_bytes + self._responses.buffered_bytes
+
+    def receive(self, direction: Direction, data: bytes) -> Iterator[HttpEvent]:
+        """Raises ProtocolError."""
+        if direction is Direction.SENT:
+            for event in self._requests.receive(data):
+                if isinstance(event, RequestHead):
+                    yield from self._asked(event)
+                yield event
+        else:
+            yield from self._answered(self._responses.receive(data))
+
+    def gap(self, direction: Direction, size: int) -> Iterator[HttpEvent]:
+        self.doubt = True
+        if direction is Direction.SENT:
+            yield from self._requests.gap(size)
+        else:
+            yield from self._answered(self._responses.gap(size))
+
+    def close(self) -> Iterator[HttpEvent]:
+        yield from self._answered(self._responses.close())
+
+    def rest(self, direction: Direction) -> bytes:
+        return (self._requests if direction is Direction.SENT else self._responses).rest
+
+    def _asked(self, head: RequestHead) -> Iterator[HttpEvent]:
+        if self.doubt:
+            # Clients wait for an answer before they ask again, so what was under way is over, seen or not.
+            self.doubt = False
+            yield from self._cut(list(self._open))
+            self._responses = ResponseReader(KEPT)
+        self._responses.expect(head.stream_id, head.method)
+        self._open[head.stream_id] = None
+
+    def _answered(self, events: Iterable[HttpEvent]) -> Iterator[HttpEvent]:
+        for event in events:
+            if isinstance(event, ResponseHead) and event.stream_id in self._open:
+                # An earlier one that is still waited for was lost.
+                yield from self._cut([one for one in self._open if one < event.stream_id])
+            elif isinstance(event, EndOfMessage):
+                self._open.pop(event.stream_id, None)
+            yield event
+
+    def _cut(self, stream_ids: list[int]) -> Iterator[HttpEvent]:
+        for stream_id in stream_ids:
+            del self._open[stream_id]
+            yield EndOfMessage(stream_id=stream_id, side=Side.RESPONSE, complete=False)
