@@ -54,7 +54,8 @@ def main(arguments: list[str] | None = None) -> int:
             return 1
         outcomes[kernel.version] = run(kernel, asked.tests, RESULTS / release, asked.minutes)
     if not asked.release:
-        outcomes[f"{os.uname().release.split("-")[0]} (no emulation)"] = run_here(asked.tests, RESULTS / "here")
+        own = os.uname().release.partition("-")[0]
+        outcomes[f"{own} (no emulation)"] = run_here(asked.tests, RESULTS / "here")
     text = page(outcomes)
     if asked.tests == list(TESTS) and not asked.release:
         PAGE.write_text(text, encoding="utf-8")
