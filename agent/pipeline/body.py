@@ -6,16 +6,19 @@ import enum
 from collections.abc import Iterable
 
 from agent.model import ProtocolError, StreamItem
-from agent.protocol.content import Decoder, decoder_for
+from agent.protocol.content import Decoder, Identity, decoder_for
 from agent.protocol.eventstream import PRELUDE_BYTES, EventStreamParser, is_frame
 from agent.protocol.json_array import JsonArrayParser
 from agent.protocol.lines import LinesParser
+from agent.protocol.skim import Skimmer
 from agent.protocol.sse import SseParser
 
-# Prompts with images: 8 MiB of base64 are a dozen photographs.
+# Of text: two million tokens, as much as the largest models take.
 MAX_REQUEST_BYTES = 8 * 1024 * 1024
-# Embeddings of a large batch, images as base64.
+# Results of a large batch.
 MAX_DOCUMENT_BYTES = 32 * 1024 * 1024
+# Larger ones are skimmed; what most calls send is not worth a look.
+_VERBATIM_BYTES = 64 * 1024
 
 # What decides the coding and the kind: the longest magic is 4 bytes, the longest field name of an event stream 6 ("event:"), the
 # prelude of one of Amazon's frames 12.
@@ -45,44 +48,141 @@ _MEDIA = ("audio/", "image/", "video/")
 
 
 class Collector:
-    """The beginning of a body, up to a limit, decoded at the end."""
+    """The beginning of a body, up to a limit; of a large one in JSON what is readable."""
 
-    __slots__ = ("_bytes", "_limit", "cut")
+    __slots__ = ("_bytes", "_limit", "_skimmer", "cut")
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         # Grows in place: a list of one-byte parts would take forty times what it holds.
         self._bytes = bytearray()
+        self._skimmer: Skimmer | None = None
         self.cut = False
 
     @property
     def size(self) -> int:
         return len(self._bytes)
 
+    @property
+    def skipped_bytes(self) -> int:
+        """Pictures and vectors that were left out."""
+        return self._skimmer.skipped_bytes if self._skimmer else 0
+
     def add(self, data: bytes) -> None:
         room = self._limit - len(self._bytes)
-        if len(data) > room:
+        if room <= 0:
+            self.cut = self.cut or bool(data)
+            return
+        if self._skimmer is None and len(self._bytes) + len(data) > _VERBATIM_BYTES and self._is_json(data):
+            self._skimmer = Skimmer()
+            self._skimmer.receive(bytes(self._bytes))
+            self._bytes = self._skimmer.kept
+        if self._skimmer is not None:
+            self._skimmer.receive(data)
+        else:
+            self._bytes += data[: room + 1]
+        if len(self._bytes) > self._limit:
             self.cut = True
-            data = data[:room]
-        self._bytes += data
+            del self._bytes[self._limit :]
+
+    def gap(self) -> None:
+        """Bytes are missing here."""
+        self.cut = True
+        if self._skimmer is not None:
+            self._skimmer.gap()
 
     def take(self) -> bytes:
+        if self._skimmer is not None:
+            self._skimmer.close()
         body = bytes(self._bytes)
         self._bytes = bytearray()
+        self._skimmer = None
         return body
 
+    def _is_json(self, data: bytes) -> bool:
+        return (bytes(self._bytes[:_KIND_BYTES]) or data[:_KIND_BYTES]).lstrip(_NOTHING).startswith((b"{", b"["))
 
-def decoded(body: bytes, content_encoding: str) -> tuple[bytes, bool]:
-    """A collected body, its coding undone as far as it makes sense, and whether that is all of it."""
-    decoder = decoder_for(content_encoding, body[:_KIND_BYTES])
-    out: list[bytes] = []
-    try:
+
+class Uncoded:
+    """A body's bytes, their content coding undone as they come."""
+
+    __slots__ = ("_decoder", "_encoding", "_raw", "broken", "plain")
+
+    def __init__(self, content_encoding: str) -> None:
+        self._encoding = content_encoding
+        self._decoder: Decoder | None = None
+        self._raw = b""
+        self.broken = False
+        """The coding made no sense from some point on; what came before stands."""
+        self.plain = False
+        """There is no coding: from here on what comes is what it means."""
+
+    def receive(self, data: bytes) -> Iterable[bytes]:
+        if self._decoder is None:
+            self._raw += data
+            if len(self._raw) < _CODING_BYTES:
+                return
+            data = self._begin()
+        if not self.broken:
+            yield from self._decode(data)
+
+    def gap(self) -> None:
+        """Bytes are missing here: under a coding nobody reads on."""
+        if self._decoder is not None and self._encoding:
+            self.broken = True
+
+    def close(self) -> Iterable[bytes]:
+        """The body ended: one of a few bytes is decided now."""
+        if self._decoder is None and self._raw:
+            yield from self._decode(self._begin())
+
+    def _begin(self) -> bytes:
+        data, self._raw = self._raw, b""
+        self._decoder = decoder_for(self._encoding, data[:_KIND_BYTES])
+        self.plain = isinstance(self._decoder, Identity)
+        return data
+
+    def _decode(self, data: bytes) -> Iterable[bytes]:
+        assert self._decoder is not None
+        if self.plain:
+            yield data
+            return
         # Little at a time, so that what stands before a damage is kept.
-        for at in range(0, len(body), _DECODED_AT_ONCE_BYTES):
-            out.append(decoder.decode(body[at : at + _DECODED_AT_ONCE_BYTES]))  # noqa: PERF401 - what came before an error counts
-    except ProtocolError:
-        return b"".join(out), False
-    return b"".join(out), True
+        for at in range(0, len(data), _DECODED_AT_ONCE_BYTES):
+            if self.broken:
+                return
+            try:
+                yield self._decoder.decode(data[at : at + _DECODED_AT_ONCE_BYTES])
+            except ProtocolError:
+                self.broken = True
+
+
+class RequestBody:
+    """A request body, decoded and bounded."""
+
+    __slots__ = ("_document", "_uncoded")
+
+    def __init__(self, content_encoding: str) -> None:
+        self._uncoded = Uncoded(content_encoding)
+        self._document = Collector(MAX_REQUEST_BYTES)
+
+    @property
+    def buffered_bytes(self) -> int:
+        return self._document.size
+
+    def receive(self, data: bytes) -> None:
+        for part in self._uncoded.receive(data):
+            self._document.add(part)
+
+    def gap(self) -> None:
+        self._uncoded.gap()
+        self._document.gap()
+
+    def close(self) -> tuple[bytes, bool]:
+        """What there is of it, and whether that is all but pictures and vectors."""
+        for part in self._uncoded.close():
+            self._document.add(part)
+        return self._document.take(), not (self._uncoded.broken or self._document.cut)
 
 
 class ResponseBody:
@@ -94,14 +194,11 @@ class ResponseBody:
 
     __slots__ = (
         "_arrays_are_streams",
-        "_decoder",
-        "_encoding",
         "_head",
         "_lines_are_streams",
         "_media",
         "_parser",
-        "_raw",
-        "broken",
+        "_uncoded",
         "document",
         "kind",
         "lost",
@@ -115,44 +212,32 @@ class ResponseBody:
         lines_are_streams: bool = False,
         content_type: str = "",
     ) -> None:
-        self._encoding = content_encoding
+        self._uncoded = Uncoded(content_encoding)
         self._arrays_are_streams = arrays_are_streams
         # Who says plain JSON sends one document, which may have line ends in it.
         self._lines_are_streams = lines_are_streams and not content_type.lower().startswith("application/json")
         self._media = content_type.lower().startswith(_MEDIA)
-        self._decoder: Decoder | None = None
-        self._raw = b""
         self._head = b""
         self._parser: SseParser | JsonArrayParser | LinesParser | EventStreamParser | None = None
         self.kind = Kind.UNKNOWN
         self.document = Collector(MAX_DOCUMENT_BYTES)
         self.lost = False
-        self.broken = False
+
+    @property
+    def broken(self) -> bool:
         """The content coding made no sense from some point on."""
+        return self._uncoded.broken
 
     @property
     def buffered_bytes(self) -> int:
         return self.document.size + (self._parser.buffered_bytes if self._parser else 0)
 
     def receive(self, data: bytes) -> Iterable[StreamItem]:
-        if self.broken:
-            return ()
-        if self._decoder is None:
-            self._raw += data
-            if len(self._raw) < _CODING_BYTES:
-                return ()
-            data, self._raw = self._raw, b""
-            self._decoder = decoder_for(self._encoding, data[:_KIND_BYTES])
-        return self._decode(data)
+        if self._uncoded.plain and not self._uncoded.broken:
+            return self._read(data)
+        return [item for part in self._uncoded.receive(data) for item in self._read(part)]
 
-    def _decode(self, data: bytes) -> Iterable[StreamItem]:
-        assert self._decoder is not None
-        try:
-            data = self._decoder.decode(data)
-        except ProtocolError:
-            # Bytes that were lost under a coding make the rest unreadable; what came before stands.
-            self.broken = True
-            return ()
+    def _read(self, data: bytes) -> Iterable[StreamItem]:
         if self.kind is Kind.UNKNOWN:
             # What means nothing in front of JSON and of events is forgotten: some servers send blank lines while they think.
             self._head = (self._head + data).lstrip(_NOTHING)
@@ -184,17 +269,17 @@ class ResponseBody:
     def gap(self) -> None:
         """Bytes are missing here."""
         self.lost = True
-        if self._decoder is not None and self._encoding:
-            self.broken = True
+        self._uncoded.gap()
         if self._parser is not None:
             self._parser.gap()
+        else:
+            self.document.gap()
 
     def close(self) -> Iterable[StreamItem]:
         """The body ended."""
         items: list[StreamItem] = []
-        if self._decoder is None and self._raw and not self.broken:
-            self._decoder = decoder_for(self._encoding, self._raw)
-            items += self._decode(self._raw)
+        for part in self._uncoded.close():
+            items += self._read(part)
         if self.kind is Kind.UNKNOWN:
             data = self._decide()
             if self._parser is not None:

@@ -19,7 +19,7 @@ from agent.model import (
     Unsupported,
 )
 from agent.pipeline.account import account_of
-from agent.pipeline.body import MAX_REQUEST_BYTES, STREAMS, Collector, ResponseBody, decoded
+from agent.pipeline.body import STREAMS, RequestBody, ResponseBody
 
 _REQUEST_IDS = (
     "apim-request-id",  # Azure sends both; support asks for this one
@@ -76,7 +76,7 @@ class Exchange:
         self.request = request
         self._dialect = dialect(request, provider) if dialect else None
         self._seen = Seen(dialect.api, tokenizer) if dialect and tokenizer and countable(dialect.api) else None
-        self._request_body = Collector(MAX_REQUEST_BYTES) if dialect else None
+        self._request_body = RequestBody(request.headers.get("content-encoding", "")) if dialect else None
         self._request_done = False
         self._response: ResponseHead | None = None
         self._body: ResponseBody | None = None
@@ -84,18 +84,18 @@ class Exchange:
     @property
     def buffered_bytes(self) -> int:
         held = self._seen.held_bytes if self._seen else 0
-        held += self._request_body.size if self._request_body else 0
+        held += self._request_body.buffered_bytes if self._request_body else 0
         return held + (self._body.buffered_bytes if self._body else 0)
 
     def request_body(self, data: bytes) -> None:
         self.seen_bytes += len(data)
         if self._request_body is not None:
-            self._request_body.add(data)
+            self._request_body.receive(data)
 
     def request_lost(self, size: int) -> None:
         self.lost_bytes += size
         if self._request_body is not None:
-            self._request_body.cut = True
+            self._request_body.gap()
 
     def request_end(self, complete: bool) -> None:
         if self._request_done:
@@ -103,11 +103,10 @@ class Exchange:
         self._request_done = True
         if self._dialect is None or self._request_body is None:
             return
-        body, whole = decoded(self._request_body.take(), self.request.headers.get("content-encoding", ""))
-        complete = complete and whole and not self._request_body.cut
-        self._dialect.request_body(body, complete)
+        body, whole = self._request_body.close()
+        self._dialect.request_body(body, complete and whole)
         if self._seen is not None:
-            self._seen.request(body, complete)
+            self._seen.request(body, complete and whole)
 
     def response_head(self, head: ResponseHead, at_ns: int) -> None:
         self._response = head

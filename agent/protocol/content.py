@@ -124,7 +124,9 @@ class _Bounded:
         return data
 
 
-class _Identity:
+class Identity:
+    """Nothing to undo."""
+
     def decode(self, data: bytes) -> bytes:
         return data
 
@@ -184,4 +186,4 @@ def decoder_for(content_encoding: str, first_bytes: bytes) -> Decoder:
         names = []
     decoders = [_one(name) for name in reversed(names)]
     known = [decoder for decoder in decoders if decoder is not None]
-    return _Bounded(known) if known and len(known) == len(decoders) else _Identity()
+    return _Bounded(known) if known and len(known) == len(decoders) else Identity()

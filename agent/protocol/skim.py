@@ -24,8 +24,6 @@ _MAX_ESCAPES = 128
 # A run that is too long covers at least two bytes that are so far apart, so only those are looked at.
 _STEP_BYTES = KEPT_OF_A_RUN_BYTES // 2
 _WHITE = b" \t\r\n"
-# No number of a vector is longer.
-_NUMBER_LENGTH_BYTES = 64
 
 
 class Skimmer:
@@ -102,12 +100,12 @@ class Skimmer:
         return self._go_on(data, end)
 
     def _trim(self) -> None:
-        """Back to a whole number: what was kept ends before its last comma."""
-        comma = self.kept.rfind(b",", max(0, len(self.kept) - _NUMBER_LENGTH_BYTES))
-        if comma >= 0:
-            self.skipped_bytes += len(self.kept) - comma
-            self._last = bytes(self.kept[comma:]).rstrip(_WHITE)[-1:]
-            del self.kept[comma:]
+        """Back to a whole number: what was kept ends before the run's last comma, or without half a number."""
+        comma = self.kept.rfind(b",", max(0, len(self.kept) - KEPT_OF_A_RUN_BYTES))
+        end = comma if comma >= 0 else len(self.kept.rstrip(b"eE+-."))
+        self.skipped_bytes += len(self.kept) - end
+        self._last = bytes(self.kept[end:]).rstrip(_WHITE)[-1:]
+        del self.kept[end:]
 
     def _go_on(self, data: bytes, at: int = 0) -> int:
         """Leave out what still belongs to the run."""
@@ -121,9 +119,14 @@ class Skimmer:
         return end
 
     def _end_run(self) -> None:
-        # "[1, 2, …, 3, {": what comes next is one more element.
-        if self._dropping is _NUMBER_RUN and self._last == b",":
-            self.kept += b","
+        if self._dropping is _NUMBER_RUN:
+            before = self.kept[-KEPT_OF_A_RUN_BYTES - 1 :].rstrip(_WHITE)[-1:]
+            if before == b":":
+                # Only white space was kept of what was this member's value.
+                self.kept += b"null"
+            if self._last == b"," and before not in (b"[", b"{", b","):
+                # "[1, 2, …, 3, {": what comes next is one more element.
+                self.kept += b","
         self._dropping = None
         self._last = b""
         self._runs = dict.fromkeys(_RUNS, 0)

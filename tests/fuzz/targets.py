@@ -7,6 +7,7 @@ A target takes one input.  Its first two bytes say how the rest is cut and where
 from __future__ import annotations
 
 import base64
+import json
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Protocol
@@ -26,6 +27,7 @@ from agent.protocol.headers import KEPT
 from agent.protocol.http1 import RequestReader, ResponseReader
 from agent.protocol.json_array import JsonArrayParser
 from agent.protocol.lines import LinesParser
+from agent.protocol.skim import KEPT_OF_A_RUN_BYTES, Skimmer
 from agent.protocol.sse import SseParser
 from agent.protocol.websocket import MAX_MESSAGE_BYTES, Deflate, WebSocketReader
 from agent.replay import Framing, request_bytes, response_bytes
@@ -130,6 +132,24 @@ def sessions(data: bytes) -> None:
     assert all(isinstance(turn, Turn) for turn in reader.close())
 
 
+def skim(data: bytes) -> None:
+    """A JSON body of the input's making, with runs of every length: one that can be read before can be read after."""
+    body = b"".join(part * (KEPT_OF_A_RUN_BYTES if index % 2 else 1) for index, part in enumerate(data.split(b"\xff")))[
+        : 1 << 20
+    ]
+    skimmer = Skimmer()
+    step = 16 + (data[0] if data else 0) * 64
+    for at in range(0, len(body), step):
+        skimmer.receive(body[at : at + step])
+    skimmer.close()
+    assert len(skimmer.kept) <= len(body) + body.count(b",")
+    try:
+        json.loads(body)
+    except (ValueError, RecursionError):
+        return
+    json.loads(bytes(skimmer.kept))
+
+
 def content(data: bytes) -> None:
     """A content coding of the input's choice."""
     decoder, inflated = None, 0
@@ -221,6 +241,7 @@ TARGETS: dict[str, Target] = {
     "websocket": websocket,
     "sessions": sessions,
     "content": content,
+    "skim": skim,
     "dialects": dialects,
     "connection": connection,
     "elf": elf,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gzip
+import json
 import random
+import zlib
 
 import pytest
 
-from agent.pipeline.body import Collector, Kind, ResponseBody, decoded
+from agent.pipeline.body import MAX_REQUEST_BYTES, Collector, Kind, RequestBody, ResponseBody
 from tests.protocol.cuts import all_ways
 
 EVENTS = b'data: {"a": 1}\n\ndata: [DONE]\n\n'
@@ -18,6 +20,13 @@ def read(parts: list[bytes], coding: str = "", *, arrays: bool = False) -> tuple
     items = [item.data for part in parts for item in body.receive(part)]
     items += [item.data for item in body.close()]
     return body.kind, items, body.document.take()
+
+
+def request(parts: list[bytes], coding: str = "") -> tuple[bytes, bool]:
+    body = RequestBody(coding)
+    for part in parts:
+        body.receive(part)
+    return body.close()
 
 
 @pytest.mark.parametrize(
@@ -50,14 +59,14 @@ def test_an_array_is_a_stream_where_the_dialect_says_so() -> None:
 def test_a_coded_stream_is_read_as_it_comes() -> None:
     """gzip'd event streams exist."""
     assert read([gzip.compress(EVENTS)], "gzip")[:2] == (Kind.EVENTS, [b'{"a": 1}', b"[DONE]"])
-    assert decoded(gzip.compress(b"{}"), "gzip") == (b"{}", True)
+    assert request([gzip.compress(b"{}")], "gzip") == (b"{}", True)
 
 
 def test_what_stands_before_a_damage_is_kept() -> None:
     """A request whose tail was lost still names its model."""
     noise = random.Random(7).randbytes(200_000)
     coded = gzip.compress(noise)
-    body, whole = decoded(coded[:100_000] + b"\0" * 1000 + coded[101_000:], "gzip")
+    body, whole = request([coded[:100_000], b"\0" * 1000, coded[101_000:]], "gzip")
     assert not whole
     assert noise.startswith(body[:50_000])
     assert len(body) > 50_000
@@ -79,3 +88,48 @@ def test_a_collector_keeps_the_beginning() -> None:
     for part in (b"abc", b"def", b"ghi"):
         collector.add(part)
     assert (collector.cut, collector.size, collector.take(), collector.size) == (True, 5, b"abcde", 0)
+
+
+@pytest.mark.parametrize("coding", ["", "gzip"])
+def test_a_request_of_64_megabytes_of_pictures_is_read(coding: str) -> None:
+    """Its model comes last, its pictures are left out, and it never takes more than the text in it."""
+    pieces = [b'{"messages":[{"text":"What is that?","image":"', *[b"QUJD" * 4096] * 4096, b'"}],"model":"gpt-5"}']
+    assert sum(map(len, pieces)) > 64 * 1024**2
+    deflate = zlib.compressobj(level=1, wbits=31)
+    body = RequestBody(coding)
+    most = 0
+    for piece in pieces:
+        # Text that compresses a thousandfold would be refused as a bomb: stored, as pictures nearly are.
+        body.receive(deflate.compress(piece) + deflate.flush(zlib.Z_FULL_FLUSH) if coding else piece)
+        most = max(most, body.buffered_bytes)
+    text, whole = body.close()
+    assert whole
+    assert json.loads(text)["model"] == "gpt-5"
+    assert json.loads(text)["messages"][0]["text"] == "What is that?"
+    assert most < 128 * 1024
+
+
+def test_a_large_request_of_text_is_kept_as_it_is() -> None:
+    """Nothing in it is a picture."""
+    text = json.dumps({"messages": ["Tell me. " * 400_000], "model": "gpt-5"}).encode()
+    assert request([text[at : at + 16_384] for at in range(0, len(text), 16_384)]) == (text, True)
+
+
+def test_more_text_than_a_model_takes_is_cut_and_said_to_be() -> None:
+    """The limit counts what is kept."""
+    body, whole = request([b'{"input":"', *[b"so much to say, " * 1024] * 600])
+    assert (len(body), whole) == (MAX_REQUEST_BYTES, False)
+
+
+def test_embeddings_of_a_large_batch_leave_their_usage() -> None:
+    """32 MB of vectors are not needed to read one line behind them."""
+    vectors = ",".join(json.dumps({"object": "embedding", "embedding": [0.0123456789] * 1536}) for _ in range(1600))
+    answer = ('{"data":[' + vectors + '],"model":"e","usage":{"prompt_tokens":9}}').encode()
+    assert len(answer) > 32 * 1024**2
+    body = ResponseBody("", arrays_are_streams=False)
+    for at in range(0, len(answer), 16_384):
+        assert not list(body.receive(answer[at : at + 16_384]))
+    assert not list(body.close())
+    document = json.loads(body.document.take())
+    assert not body.document.cut
+    assert (len(document["data"]), document["usage"]) == (1600, {"prompt_tokens": 9})

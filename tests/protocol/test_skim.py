@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import os
 import random
@@ -34,7 +35,7 @@ BODY = {
 def skim(data: bytes, cuts: list[int] | None = None) -> Skimmer:
     skimmer = Skimmer()
     edges = [0, *sorted(cuts or ()), len(data)]
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in itertools.pairwise(edges):
         skimmer.receive(data[start:end])
     skimmer.close()
     return skimmer
@@ -100,6 +101,18 @@ def test_anything_at_all(garbage: bytes, cuts: list[int], times: int) -> None:
     data = garbage * times + b"A" * 5000 + garbage
     skimmer = skim(data, [cut % (len(data) + 1) for cut in cuts])
     assert len(skimmer.kept) <= len(data) + 2
+
+
+@pytest.mark.parametrize("number", ["1.5", "-0.25", "1e-07", "1.5e+300", "12345"])
+def test_a_number_at_the_edge_is_whole_or_gone(number: str) -> None:
+    """With a comma before it, or only white space."""
+    for before in ("[", "[7,", "[7 ,", '[{"a":', '[{"a":1,"b":'):
+        for after in ("]", ",8]", " , null]", "  ]") if "{" not in before else ("}]", ',"c":2}]', "  }, 9]"):
+            for spaces in range(KEPT_OF_A_RUN_BYTES - 12, KEPT_OF_A_RUN_BYTES + 3):
+                data = (before + " " * spaces + number + after).encode()
+                kept, whole = json.loads(bytes(skim(data).kept)), json.loads(data)
+                assert len(kept) <= len(whole)
+                assert "{" not in before or kept[0].keys() == whole[0].keys()
 
 
 def test_a_gap_ends_a_run() -> None:
