@@ -120,7 +120,7 @@ class Skimmer:
 
     def _end_run(self) -> None:
         if self._dropping is _NUMBER_RUN:
-            before = self.kept[-KEPT_OF_A_RUN_BYTES - 1 :].rstrip(_WHITE)[-1:]
+            before = bytes(self.kept[-KEPT_OF_A_RUN_BYTES - 1 :]).rstrip(_WHITE)[-1:]
             if before == b":":
                 # Only white space was kept of what was this member's value.
                 self.kept += b"null"
