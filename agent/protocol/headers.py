@@ -48,6 +48,7 @@ KEPT = frozenset(
         "transfer-encoding",
         "connection",
         "upgrade",
+        "mcp-protocol-version",
         "sec-websocket-extensions",  # never -protocol: see above
         "x-request-id",
         "request-id",

@@ -52,6 +52,12 @@ TOKENS = Metric(
     "tool_use, input_audio, input_image, input_video, output, reasoning, output_audio, output_image. What is billed on top of a call, perhaps of another model, "
     "is counted with the call.",
 )
+TOOL_CALLS = Metric(
+    name="podtab_tool_calls",
+    kind="counter",
+    labels=(*BASE, "tool", "run_by"),
+    help="Calls of tools by name, and by who runs them: application (the model asked for it), provider (within the answer), mcp (an MCP server, called over HTTP).",
+)
 UNPRICED_CALLS = Metric(
     name="podtab_unpriced_calls",
     kind="counter",
@@ -233,6 +239,7 @@ EVENTS = (
     COST,
     CALLS,
     TOKENS,
+    TOOL_CALLS,
     UNPRICED_CALLS,
     UNPRICED_TOKENS,
     RETRIES,

@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, disable_cre
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.core import Metric as Family
 
-from agent.model import Cost, LedgerEntry, Quarantined, Unsupported, Verdict
+from agent.model import Call, Cost, LedgerEntry, Quarantined, Unsupported, Verdict
 from agent.pricing.leaves import Leaves, split
 from agent.sinks import metrics
 from agent.sinks.limits import Limiter, clean
@@ -48,6 +48,8 @@ class PrometheusSink:
         self.limiter = Limiter(
             {
                 "model": max_models,
+                # As models: names that applications choose.
+                "tool": max_models,
                 "pod": max_pods,
                 "workload": max_workloads,
                 "namespace": max_workloads,
@@ -80,6 +82,7 @@ class PrometheusSink:
         call, cost, reading = entry.call, entry.cost, entry.call.reading
         series = self._series_of(entry)
         self._count(series, metrics.CALLS, (call.outcome.value,), 1)
+        self._count_tools(series, call)
         tokens = 0
         # Told whoever priced it, also where the answer stated its cost or nobody knows a price.
         remarks = list(reading.remarks)
@@ -161,6 +164,14 @@ class PrometheusSink:
             )
         return series
 
+    def _count_tools(self, series: _Series, call: Call) -> None:
+        reading = call.reading
+        within = "mcp" if call.api == "mcp/tools" else "provider"
+        for name in reading.tool_calls:
+            self._count(series, metrics.TOOL_CALLS, (self.limiter.admit("tool", name), "application"), 1)
+        for name, number in reading.server_tool_calls.items():
+            self._count(series, metrics.TOOL_CALLS, (self.limiter.admit("tool", name), within), number)
+
     def _count_tokens(self, series: _Series, leaves: Leaves) -> int:
         for kind, number in leaves.counts:
             self._count(series, metrics.TOKENS, (kind.value,), number)
@@ -184,6 +195,8 @@ class PrometheusSink:
         """Places of values that no series has any more are given to the next, or a year of deployments ends in ``other``."""
         for place, label in enumerate(metrics.BASE):
             self.limiter.keep(label, {series.base[place] for series in self._series.values()})
+        counted = [counter for series in self._series.values() for counter in series.counters]
+        self.limiter.keep("tool", {more[0] for metric, more in counted if metric is metrics.TOOL_CALLS})
 
 
 class HealthCollector:

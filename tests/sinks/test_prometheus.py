@@ -70,6 +70,28 @@ def test_a_call_is_cost_tokens_and_time() -> None:
     assert page.value("podtab_time_to_first_token_seconds_bucket", TIMED | {"le": "0.32"}) == 0
 
 
+def test_tools_are_counted_by_name_and_by_who_runs_them() -> None:
+    """What the model asks the application for, what the provider ran, and calls of MCP servers; names are bounded, and go with their pod."""
+    page = Page(max_models=3)
+    asked = call(tools={"web_search": 2})
+    page.sink.accept(entry(one=replace(asked, reading=replace(asked.reading, tool_calls=("look_up", "look_up")))))
+    served = call("unknown", "", tools={"browse": 1}, api="mcp/tools")
+    page.sink.accept(entry(one=served))
+    page.sink.accept(entry(one=call(tools={"one more": 5})))
+    counted = sorted(line.partition(',tool="')[2] for line in page.series() if line.startswith("podtab_tool_calls"))
+    assert counted == [
+        'browse",workload="web",workload_kind="Deployment"} 1.0',
+        'look_up",workload="web",workload_kind="Deployment"} 2.0',
+        'other",workload="web",workload_kind="Deployment"} 5.0',
+        'web_search",workload="web",workload_kind="Deployment"} 2.0',
+    ]
+    runners = sorted(line.partition('run_by="')[2].partition('"')[0] for line in page.series() if "tool_calls" in line)
+    assert runners == ["application", "mcp", "provider", "provider"]
+    page.sink.forget_pod("shop", "web-1")
+    page.sink.accept(entry(one=call(tools={"one more": 5})))
+    assert [line for line in page.series() if 'tool="one more"' in line]
+
+
 def test_a_thousand_calls_add_up() -> None:
     """Counters are floats: a thousand costs stay within a billionth of the exact sum."""
     page = Page()

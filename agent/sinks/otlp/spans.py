@@ -18,6 +18,7 @@ from agent.sinks.otlp.names import Attributes, Semconv, spelled
 from agent.sinks.otlp.resource import Resource, resource_of
 
 _MAX_LISTED = 32
+_MCP = "mcp/tools"
 _PROPOSED_COST = "gen_ai.usage.cost.amount"
 
 # The proposal's classes of cost, by the unit of a line; lines of extra usage and of units that have no class are in the total alone.
@@ -74,7 +75,6 @@ def span_of(entry: LedgerEntry, naming: Naming) -> SpanValue:
     """The span of one call."""
     call = entry.call
     trace_id, span_id = _ids(entry)
-    model = clean(call.reading.requested_model or call.reading.served_model)
     attributes: Attributes = {}
     _say_call(attributes, call)
     _say_reading(attributes, call)
@@ -84,7 +84,7 @@ def span_of(entry: LedgerEntry, naming: Naming) -> SpanValue:
     return SpanValue(
         trace_id=trace_id,
         span_id=span_id,
-        name=f"{call.reading.operation} {model}" if model else call.reading.operation,
+        name=_name(call),
         start_ns=call.started_at_ns,
         # A clock that was set back: a span that ends before it begins is refused by backends.
         end_ns=max(call.ended_at_ns, call.started_at_ns),
@@ -92,6 +92,15 @@ def span_of(entry: LedgerEntry, naming: Naming) -> SpanValue:
         attributes=attributes,
         resource=resource_of(entry.workload),
     )
+
+
+def _name(call: Call) -> str:
+    """What was done, and by what."""
+    reading = call.reading
+    if call.api == _MCP:
+        return " ".join(("tools/call", *_words(list(reading.server_tool_calls)[:1])))
+    model = clean(reading.requested_model or reading.served_model)
+    return f"{reading.operation} {model}" if model else reading.operation
 
 
 def call_attributes(call: Call) -> Attributes:
@@ -163,6 +172,10 @@ def _say_reading(attributes: Attributes, call: Call) -> None:
         for side, error in (("input", estimate.input_error), ("output", estimate.output_error)):
             if error is not None:
                 attributes[f"podtab.estimate.{side}_error"] = error
+    if call.api == _MCP:
+        attributes["mcp.method.name"] = "tools/call"
+        for tool in _words(list(reading.server_tool_calls)[:1]):
+            attributes["gen_ai.tool.name"] = tool
     if reading.streaming:
         attributes["gen_ai.request.stream"] = True
     if reading.response_id:

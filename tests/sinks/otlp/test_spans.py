@@ -99,6 +99,16 @@ def test_an_alias_that_is_not_wanted_is_not_sent() -> None:
     assert not [name for name in attributes if name.startswith("gen_ai.usage.cost")]
 
 
+def test_a_tool_call_is_named_as_the_conventions_name_it() -> None:
+    """Method and tool; of a name that is none the method alone."""
+    named = span_of(entry(one=call("unknown", "", Usage(), api="mcp/tools", tools={"look_up": 1})), CURRENT)
+    assert (named.name, named.attributes["gen_ai.tool.name"]) == ("tools/call look_up", "look_up")
+    assert named.attributes["mcp.method.name"] == "tools/call"
+    nameless = span_of(entry(one=call("unknown", "", Usage(), api="mcp/tools")), CURRENT)
+    assert nameless.name == "tools/call"
+    assert "gen_ai.tool.name" not in nameless.attributes
+
+
 @pytest.mark.parametrize("field", [one.name for one in fields(Usage)])
 def test_every_counter_is_exported(field: str) -> None:
     """Also one that is added to the vocabulary tomorrow."""
