@@ -41,7 +41,7 @@ struct conn {
     unsigned long long born_ns;
     unsigned long long position[2];  // by direction
     unsigned int judgement;
-    unsigned int pad;
+    unsigned int link;  // whose probes it belongs to, where no call is remembered: tls_go.c
 };
 
 // User space's answer about a connection; born_ns keeps a late answer from hitting the pointer's next owner.
@@ -89,5 +89,6 @@ enum counter {
     RETURNS_WITHOUT_ENTRY = 11,  // attached in mid-call
     CAPTURED_BYTES = 12,
     SELFTEST_HITS = 13,        // of the probe on our own child
-    COUNTERS_LENGTH = 14,
+    CONNECTION_UNREADABLE = 14,  // whose bytes they are could not be read: Go
+    COUNTERS_LENGTH = 15,
 };

@@ -2,15 +2,6 @@
 // SSL_shutdown.  Which instruction a program sits on, and where the count is there, is the site chooser's business
 // (agent/capture/sites.py); the cookie brings it here.
 
-static __always_inline u64 cookie_of(struct pt_regs *ctx)
-{
-#ifdef NO_COOKIES
-    return 0;
-#else
-    return bpf_get_attach_cookie(ctx);
-#endif
-}
-
 static __always_inline int entry(struct pt_regs *ctx, u32 direction, u32 state)
 {
     u64 id = bpf_get_current_pid_tgid();
@@ -68,31 +59,6 @@ static __always_inline u64 count_of(struct pt_regs *ctx, const struct call *call
     return moved;
 }
 
-// The connection's state, made on its first call.
-static __always_inline struct conn *connection_of(struct conn_key *key)
-{
-    struct conn *conn = connections.lookup(key);
-    if (conn)
-        return conn;
-    struct conn fresh = {.born_ns = bpf_ktime_get_ns()};
-    if (connections.update(key, &fresh))
-        return 0;
-    return connections.lookup(key);
-}
-
-static __always_inline u32 judgement_of(struct conn_key *key, struct conn *conn)
-{
-    if (conn->judgement)
-        return conn->judgement;
-    struct verdict *verdict = verdicts.lookup(key);
-    if (!verdict)
-        return UNDECIDED;
-    if (verdict->born_ns == conn->born_ns)
-        conn->judgement = verdict->judgement;
-    verdicts.delete(key);
-    return conn->judgement;
-}
-
 static __always_inline int leave(struct pt_regs *ctx, u32 direction, u32 fallback)
 {
     u64 id = bpf_get_current_pid_tgid();
@@ -113,26 +79,8 @@ static __always_inline int leave(struct pt_regs *ctx, u32 direction, u32 fallbac
     struct moved moved = {.buffer = call->buffer, .direction = direction};
     moved.key.ssl = call->ssl;
     moved.key.tgid = id >> 32;
-    moved.conn = connection_of(&moved.key);
-    if (!moved.conn) {
-        count(CONNECTIONS_MAP_FULL, 1);
-        count(RING_LOST_BYTES, size);
-        return 0;
-    }
-    moved.position = moved.conn->position[direction & 1];
-    moved.conn->position[direction & 1] = moved.position + size;
-    if (judgement_of(&moved.key, moved.conn) == IGNORE) {
-        // The usual end of a look at traffic that isn't ours, so it comes before everything that only ours needs.
-        count(IGNORED_BYTES, size);
-        return 0;
-    }
-    moved.cgroup_id = bpf_get_current_cgroup_id();
-    u32 zero = 0, *groups = unselected_count.lookup(&zero);
-    if (groups && *groups && unselected.lookup(&moved.cgroup_id)) {
-        count(UNSELECTED_BYTES, size);
-        return 0;
-    }
-    emit_bytes(&moved, size);
+    moved.conn = connection_of(&moved.key, 0);
+    account(&moved, size);
     return 0;
 }
 
@@ -142,30 +90,6 @@ int read_return(struct pt_regs *ctx) { return leave(ctx, RECEIVED, COUNT_RESULT)
 int write_return(struct pt_regs *ctx) { return leave(ctx, SENT, COUNT_RESULT); }
 int read_return_ex(struct pt_regs *ctx) { return leave(ctx, RECEIVED, COUNT_POINTER); }
 int write_return_ex(struct pt_regs *ctx) { return leave(ctx, SENT, COUNT_POINTER); }
-
-static __always_inline int end_connection(u64 ssl)
-{
-    struct conn_key key = {.ssl = ssl, .tgid = bpf_get_current_pid_tgid() >> 32};
-    struct conn *conn = connections.lookup(&key);
-    if (!conn)
-        return 0;
-    u64 born_ns = conn->born_ns;  // copied before the entry goes
-    connections.delete(&key);
-    verdicts.delete(&key);
-    struct record *record = records.ringbuf_reserve(sizeof(struct record));
-    if (!record) {
-        count(RECORDS_DROPPED, 1);
-        return 0;
-    }
-    __builtin_memset(record, 0, sizeof(*record));
-    record->at_ns = bpf_ktime_get_ns();
-    record->ssl = key.ssl;
-    record->born_ns = born_ns;
-    record->tgid = key.tgid;
-    record->kind = RECORD_CLOSED;
-    records.ringbuf_submit(record, BPF_RB_NO_WAKEUP);
-    return 0;
-}
 
 int close_entry(struct pt_regs *ctx) { return end_connection(PT_REGS_PARM1(ctx)); }
 

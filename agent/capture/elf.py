@@ -73,6 +73,7 @@ class Segment:
     kind: str
     """As the specification names it: PT_LOAD."""
     executable: bool
+    writable: bool
     address: int
     file_offset: int
     size: int
@@ -81,6 +82,8 @@ class Segment:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Section:
     kind: str
+    name_at: int
+    """In the table of section names."""
     file_offset: int
     size: int
     link: int
@@ -107,6 +110,7 @@ class ElfFile:
             self._sections = [
                 _section(header) for header in _headers(elf, elf.structs.Elf_Shdr, "sh", elf.num_sections())
             ]
+            self._names = elf.get_shstrndx()
         except ElfError:
             raise
         except _NONSENSE as error:
@@ -192,6 +196,12 @@ class ElfFile:
 
     # ------------------------------------------------------------------------------------------------------------ bytes
 
+    def has_section(self, name: str) -> bool:
+        if self._names >= len(self._sections):
+            return False
+        names, wanted = self._table(self._sections[self._names]), name.encode() + b"\0"
+        return any(names.startswith(wanted, section.name_at) for section in self._sections)
+
     @property
     def loaded(self) -> list[Segment]:
         """What is mapped when it runs."""
@@ -229,6 +239,7 @@ def _segment(header: Mapping[str, Any]) -> Segment:
     return Segment(
         kind=str(header["p_type"]),
         executable=bool(header["p_flags"] & 1),
+        writable=bool(header["p_flags"] & 2),
         address=header["p_vaddr"],
         file_offset=header["p_offset"],
         size=header["p_filesz"],
@@ -238,6 +249,7 @@ def _segment(header: Mapping[str, Any]) -> Segment:
 def _section(header: Mapping[str, Any]) -> _Section:
     return _Section(
         kind=str(header["sh_type"]),
+        name_at=header["sh_name"],
         file_offset=header["sh_offset"],
         size=header["sh_size"],
         link=header["sh_link"],

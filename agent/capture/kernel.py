@@ -47,6 +47,9 @@ _PROGRAMS = {
     (Role.OPEN, False): "open_return",
     (Role.FLUSH_ENTRY, False): "flush_entry",
     (Role.FLUSH_RETURN, False): "flush_return",
+    (Role.GO_READ, False): "go_read",
+    (Role.GO_WRITE, False): "go_write",
+    (Role.GO_END, False): "go_end",
 }
 _PAGE_BYTES = 4096
 # The offset between the kernel's monotonic clock and wall time moves with NTP; slowly.
@@ -163,7 +166,7 @@ class Kernel:
         self._next_link += 1
         groups: dict[tuple[str, bool], list[Spot]] = {}
         for site in sites:
-            if not self.cookies and (site.count == Count.STACK or site.pointer_argument != 4):
+            if not self.cookies and (site.count == Count.STACK or site.stack_offset or site.pointer_argument != 4):
                 raise AttachError(f"{path}: {site.function} can't be read at its best site on kernels before 5.15")
             value = self._cookie(number.value, site) if self.cookies else 0
             name = _PROGRAMS[site.role, site.extended]
@@ -184,7 +187,7 @@ class Kernel:
     @staticmethod
     def _cookie(link: int, site: Site) -> int:
         return cookie(
-            link=link, count=site.count, stack_offset=site.count_offset, pointer_argument=site.pointer_argument
+            link=link, count=site.count, stack_offset=site.stack_offset, pointer_argument=site.pointer_argument
         )
 
     def attach_empty(self, path: str, sites: Iterable[Site], pid: int = 0) -> Link:

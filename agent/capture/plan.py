@@ -22,6 +22,11 @@ class Role(enum.IntEnum):
     """Entry of a read whose fourth argument may say that the bytes are only looked at: NSS."""
     OPEN = 8
     """Return of the function that makes a connection: the last one at its address has ended, where the end itself can't be probed."""
+    GO_READ = 9
+    """Where Go's crypto/tls hands bytes to its reader: nothing is known before and asked after."""
+    GO_WRITE = 10
+    GO_END = 11
+    """The connection that had this pointer has ended: Close, or a handshake that makes it another one."""
 
 
 class Probe(enum.StrEnum):
@@ -35,7 +40,7 @@ class Count(enum.IntEnum):
     RESULT = 0
     """The return value is the count: SSL_read, SSL_write at their return."""
     STACK = 1
-    """The return value says yes or no; the count is a size_t at the stack pointer + ``count_offset``: behind the inner call."""
+    """The return value says yes or no; the count is a size_t at the stack pointer + ``stack_offset``: behind the inner call."""
     POINTER = 2
     """The return value says yes or no; the count is a size_t at a pointer that was an argument at entry: the _ex functions."""
 
@@ -51,7 +56,8 @@ class Site:
     emulated: bool
     """The kernel emulates this instruction: one trap.  Else it is single-stepped: two, and slow on virtual machines."""
     count: Count = Count.RESULT
-    count_offset: int = 0
+    stack_offset: int = 0
+    """From the stack pointer: of the count where it is ``Count.STACK``, of the connection's pointer at ``Role.GO_READ``."""
     pointer_argument: int = 4
     """Of an entry: which argument points to the count, 4 or 5, where its returns say ``Count.POINTER``."""
     extended: bool = False

@@ -47,7 +47,7 @@ class Conn(ctypes.Structure):
         ("born_ns", ctypes.c_uint64),
         ("position", ctypes.c_uint64 * 2),
         ("judgement", ctypes.c_uint32),
-        ("pad", ctypes.c_uint32),
+        ("link", ctypes.c_uint32),
     )
 
 
@@ -72,6 +72,7 @@ COUNTERS = (
     "returns_without_entry",
     "captured_bytes",
     "selftest_hits",
+    "connection_unreadable",
 )
 """``enum counter``, in its order."""
 

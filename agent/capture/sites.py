@@ -263,7 +263,7 @@ def _behind_inner_call(way: Way, function: Function) -> Site | None:
                 file_offset=_offset(function, step),
                 emulated=True,
                 count=Count.STACK,
-                count_offset=slot.offset - step.stack,
+                stack_offset=slot.offset - step.stack,
                 instruction=step.mnemonic,
             )
         if step.mnemonic.startswith("call"):

@@ -9,7 +9,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-FILES = ("podtab.h", "maps.h", "emit.h", "tls_openssl.c", "tls_gnutls.c", "tls_nss.c", "process.c")
+FILES = (
+    "podtab.h",
+    "maps.h",
+    "emit.h",
+    "connection.h",
+    "tls_openssl.c",
+    "tls_gnutls.c",
+    "tls_nss.c",
+    "tls_go.c",
+    "process.c",
+)
 """In the order in which they need each other."""
 
 _PRELUDE = "#include <linux/types.h>\n#include <linux/ptrace.h>\n"

@@ -108,7 +108,7 @@ def test_behind_the_inner_call_the_count_is_on_the_stack() -> None:
     """Debian's SSL_read: `call; test %eax,%eax; jle`, with the count at the stack pointer."""
     chosen = OpenSsl.plan(load("debian-12-libssl-3.0"), Abilities(uretprobe_safe=False))  # type: ignore[arg-type]
     site = next(site for site in chosen.sites if site.function == "SSL_read" and site.role is Role.READ_RETURN)
-    assert (site.file_offset, site.count, site.count_offset, site.emulated) == (0x35495, Count.STACK, 0, True)
+    assert (site.file_offset, site.count, site.stack_offset, site.emulated) == (0x35495, Count.STACK, 0, True)
 
 
 @pytest.mark.parametrize("name", BUILDS)

@@ -1,0 +1,84 @@
+// A connection from its first call to its end: identity, positions, judgement.  The same for every library.
+#pragma once
+
+static __always_inline u64 cookie_of(struct pt_regs *ctx)
+{
+#ifdef NO_COOKIES
+    return 0;
+#else
+    return bpf_get_attach_cookie(ctx);
+#endif
+}
+
+// The connection's state, made on its first call.
+static __always_inline struct conn *connection_of(struct conn_key *key, u32 link)
+{
+    struct conn *conn = connections.lookup(key);
+    if (conn)
+        return conn;
+    struct conn fresh = {.born_ns = bpf_ktime_get_ns(), .link = link};
+    // Go reads and writes on two threads at once: the one that comes second takes what the first has made.
+    connections.insert(key, &fresh);
+    return connections.lookup(key);
+}
+
+static __always_inline u32 judgement_of(struct conn_key *key, struct conn *conn)
+{
+    if (conn->judgement)
+        return conn->judgement;
+    struct verdict *verdict = verdicts.lookup(key);
+    if (!verdict)
+        return UNDECIDED;
+    if (verdict->born_ns == conn->born_ns)
+        conn->judgement = verdict->judgement;
+    verdicts.delete(key);
+    return conn->judgement;
+}
+
+// Bytes were moved: the position goes on by all of them, whether they are copied or not.
+static __always_inline void account(struct moved *moved, u64 size)
+{
+    if (!moved->conn) {
+        count(CONNECTIONS_MAP_FULL, 1);
+        count(RING_LOST_BYTES, size);
+        return;
+    }
+    moved->position = moved->conn->position[moved->direction & 1];
+    moved->conn->position[moved->direction & 1] = moved->position + size;
+    if (judgement_of(&moved->key, moved->conn) == IGNORE) {
+        // The usual end of a look at traffic that isn't ours, so it comes before everything that only ours needs.
+        count(IGNORED_BYTES, size);
+        return;
+    }
+    moved->cgroup_id = bpf_get_current_cgroup_id();
+    u32 zero = 0, *groups = unselected_count.lookup(&zero);
+    if (groups && *groups && unselected.lookup(&moved->cgroup_id)) {
+        count(UNSELECTED_BYTES, size);
+        return;
+    }
+    emit_bytes(moved, size);
+}
+
+static __always_inline int end_connection(u64 ssl)
+{
+    struct conn_key key = {.ssl = ssl, .tgid = bpf_get_current_pid_tgid() >> 32};
+    struct conn *conn = connections.lookup(&key);
+    if (!conn)
+        return 0;
+    u64 born_ns = conn->born_ns;  // copied before the entry goes
+    connections.delete(&key);
+    verdicts.delete(&key);
+    struct record *record = records.ringbuf_reserve(sizeof(struct record));
+    if (!record) {
+        count(RECORDS_DROPPED, 1);
+        return 0;
+    }
+    __builtin_memset(record, 0, sizeof(*record));
+    record->at_ns = bpf_ktime_get_ns();
+    record->ssl = key.ssl;
+    record->born_ns = born_ns;
+    record->tgid = key.tgid;
+    record->kind = RECORD_CLOSED;
+    records.ringbuf_submit(record, BPF_RB_NO_WAKEUP);
+    return 0;
+}

@@ -1,0 +1,61 @@
+// Go's crypto/tls, in the middle of its calls: agent/capture/go_code.py says where, and why everything is known there.  Nothing is remembered
+// between two probes, so goroutines may change threads and stacks may move.
+
+// Go's calls pass arguments in registers of their own choice (cmd/compile/abi-internal.md).
+#ifdef bpf_target_arm64
+#define GO_ARGUMENT_1(ctx) ((ctx)->regs[0])
+#define GO_ARGUMENT_2(ctx) ((ctx)->regs[1])
+#define GO_ARGUMENT_3(ctx) ((ctx)->regs[2])
+#define GO_ARGUMENT_4(ctx) ((ctx)->regs[3])
+#else
+#define GO_ARGUMENT_1(ctx) ((ctx)->ax)
+#define GO_ARGUMENT_2(ctx) ((ctx)->bx)
+#define GO_ARGUMENT_3(ctx) ((ctx)->cx)
+#define GO_ARGUMENT_4(ctx) ((ctx)->di)
+#endif
+
+static __always_inline int go_moved(u64 cookie, u64 pointer, u64 buffer, u64 size, u32 direction)
+{
+    if (!size)
+        return 0;
+    u32 link = COOKIE_LINK(cookie);
+    struct moved moved = {.buffer = buffer, .direction = direction};
+    moved.key.ssl = pointer;
+    moved.key.tgid = bpf_get_current_pid_tgid() >> 32;
+    moved.conn = connection_of(&moved.key, link);
+    if (moved.conn && moved.conn->link != link) {
+        // Two links on the same code (one image under two mounts) fire for the same call: the connection belongs to the one that saw it first,
+        // as long as that is in place.
+        u32 owner = moved.conn->link;
+        if (links.lookup(&owner)) {
+            count(DUPLICATE_HITS, 1);
+            return 0;
+        }
+        moved.conn->link = link;
+        count(TAKEN_OVER_CALLS, 1);
+    }
+    account(&moved, size);
+    return 0;
+}
+
+// At Write's call of writeRecordLocked(connection, type, data, length): before anything is sent, so the request comes before its answer also where
+// another thread reads that one.  What fails after this is the connection's last: Go makes every error of a write final.
+int go_write(struct pt_regs *ctx)
+{
+    return go_moved(cookie_of(ctx), GO_ARGUMENT_1(ctx), GO_ARGUMENT_3(ctx), GO_ARGUMENT_4(ctx), SENT);
+}
+
+// At Read's call of memmove(to, from, length).
+int go_read(struct pt_regs *ctx)
+{
+    u64 cookie = cookie_of(ctx), pointer = 0;
+    if (bpf_probe_read_user(&pointer, sizeof(pointer), (void *)(PT_REGS_SP(ctx) + COOKIE_STACK_OFFSET(cookie)))) {
+        count(CONNECTION_UNREADABLE, 1);
+        return 0;
+    }
+    return go_moved(cookie, pointer, GO_ARGUMENT_2(ctx), GO_ARGUMENT_3(ctx), RECEIVED);
+}
+
+// Close ends a connection.  So does a handshake on its pointer: a read that was overtaken by Close has left the pointer behind, and a connection
+// that nobody closed was collected as garbage.
+int go_end(struct pt_regs *ctx) { return end_connection(GO_ARGUMENT_1(ctx)); }

@@ -1,0 +1,51 @@
+"""Go programs of the tests, built once for each toolchain and set of flags into a cache outside the checkout; only the standard library."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+SOURCES = Path(__file__).parent / "kernel" / "native" / "go"
+OLDER = "go1.22.12"
+"""Another table of functions' layout, another compiler; Go fetches it from its module proxy."""
+STRIPPED = "-ldflags=-s -w"
+PIE = "-buildmode=pie"
+
+
+def build(package: str, *flags: str, toolchain: str = "", environment: Mapping[str, str] | None = None) -> Path:
+    """The program; skips, visibly, where there is no Go or no such toolchain."""
+    return _build(package, flags, toolchain, tuple(sorted((environment or {}).items())))
+
+
+@cache
+def _build(package: str, flags: tuple[str, ...], toolchain: str, extra: tuple[tuple[str, str], ...]) -> Path:
+    go = shutil.which("go")
+    if go is None:
+        pytest.skip("needs Go (https://go.dev/doc/install)")
+    # Nothing of the user's settings: the same sources give the same program.
+    environment = {**os.environ, "GOFLAGS": "-trimpath", "GOWORK": "off", **dict(extra)}
+    if toolchain:
+        environment["GOTOOLCHAIN"] = toolchain
+    version = subprocess.run([go, "version"], env=environment, capture_output=True, text=True, check=False)
+    if version.returncode:
+        pytest.skip(f"needs {toolchain}, which Go could not fetch")
+    texts = [path.read_bytes() for path in sorted(SOURCES.rglob("*")) if path.is_file()]
+    key = hashlib.sha256(b"\0".join((*texts, repr((package, flags, version.stdout, extra)).encode()))).hexdigest()[:16]
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "podtab" / "go-tests"
+    program = folder / f"{package}-{key}"
+    if not program.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder) as work:
+            # Into a temporary name first: a build that is cut must not leave half a program behind.
+            made = Path(work) / package
+            subprocess.run([go, "build", *flags, "-o", made, f"./{package}"], cwd=SOURCES, env=environment, check=True)
+            made.rename(program)
+    return program

@@ -1,0 +1,6 @@
+// Without TLS.
+package main
+
+import "fmt"
+
+func main() { fmt.Println("hello") }
