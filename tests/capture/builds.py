@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from agent.capture.elf import Function
+from agent.capture.elf import Function, Segment
 
 FOLDER = Path(__file__).parent / "data"
 BUILDS = sorted(path.stem for path in FOLDER.glob("*.json"))
@@ -16,6 +16,7 @@ class Build:
     """Stands in for ``ElfFile``: the same questions, answered from a file."""
 
     machine = "x64"
+    segments: tuple[Segment, ...] = ()
 
     def __init__(self, functions: Iterable[Function], pointers: Mapping[int, int] | None = None) -> None:
         self.all = list(functions)
@@ -27,6 +28,9 @@ class Build:
     def function_at(self, address: int, name: str = "", size: int = 0) -> Function | None:
         found = next((one for one in self.all if one.address == address), None)
         return found and Function(name=name, address=address, file_offset=found.file_offset, code=found.code)
+
+    def has_section(self, name: str) -> bool:
+        return False
 
     def pointers(self) -> Mapping[int, int]:
         return self._pointers

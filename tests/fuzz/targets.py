@@ -13,7 +13,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from agent.capture.elf import ElfError, ElfFile
+from agent.capture.elf import ElfError, ElfFile, Function
+from agent.capture.go_code import MACHINES, reads, stack_check, writes
+from agent.capture.gopclntab import FunctionTable, UnknownTableError
 from agent.capture.sites import Abilities
 from agent.capture.stacks import plan
 from agent.dialects import DIALECTS, SESSION_DIALECTS
@@ -32,6 +34,7 @@ from agent.protocol.sse import SseParser
 from agent.protocol.websocket import MAX_MESSAGE_BYTES, Deflate, WebSocketReader
 from agent.replay import Framing, request_bytes, response_bytes
 from agent.replay_session import session_bytes
+from tests.capture.test_gopclntab import FUNCTIONS, MAGICS, reader, table
 from tests.dialects.test_golden import answer_of, exchange
 from tests.dialects.test_golden_sessions import session
 
@@ -231,6 +234,31 @@ def elf(data: bytes) -> None:
             pass
 
 
+def go_table(data: bytes) -> None:
+    """A Go program's table of functions, valid but for the input: three bytes a change, its place and its value."""
+    if not data:
+        return
+    content = bytearray(table(layout=list(MAGICS)[data[0] % len(MAGICS)]))
+    for low, high, value in zip(data[1::3], data[2::3], data[3::3], strict=False):
+        content[(low | high << 8) % len(content)] = value
+    try:
+        for span in (
+            FunctionTable(reader(bytes(content)), len(content)).find([name for name, _, _ in FUNCTIONS]).values()
+        ):
+            assert span.start < span.end
+    except UnknownTableError:
+        pass
+
+
+def go_code(data: bytes) -> None:
+    """Code of a Go program: what is found lies inside it."""
+    function = Function(name="", address=0x1000, file_offset=0, code=data)
+    for machine in MACHINES:
+        found = [*writes(function, 0x1000, machine), *(one.address for one in reads(function, 0x1000, machine))]
+        check = stack_check(function, machine)
+        assert all(0x1000 <= at < 0x1000 + len(data) for at in (*found, *([check] if check is not None else [])))
+
+
 TARGETS: dict[str, Target] = {
     "http1_request": http1(lambda: RequestReader(KEPT)),
     "http1_response": http1(lambda: ResponseReader(KEPT)),
@@ -245,6 +273,8 @@ TARGETS: dict[str, Target] = {
     "dialects": dialects,
     "connection": connection,
     "elf": elf,
+    "go_table": go_table,
+    "go_code": go_code,
 }
 """One for every parser that reads what a pod sends.  To add one: a function of bytes, and its line here."""
 
