@@ -51,6 +51,7 @@ from agent.dialects.rerank import Rerank
 from agent.dialects.sagemaker import SageMakerInvocations, SageMakerStream
 from agent.dialects.search_tools import Exa, Firecrawl, Serper, Tavily
 from agent.dialects.tgi import TgiGenerate, TgiStream
+from agent.dialects.vector_stores import Chroma, ElasticsearchKnn, Milvus, Qdrant, Weaviate
 from agent.dialects.vertex_predict import VertexPredict
 from agent.dialects.watsonx import WatsonxEmbeddings, WatsonxGeneration
 
@@ -116,6 +117,11 @@ DIALECTS: tuple[type[Dialect], ...] = (
     BedrockAgent,
     DeepgramListen,
     McpTools,
+    Chroma,
+    ElasticsearchKnn,
+    Milvus,
+    Qdrant,
+    Weaviate,
 )
 
 SESSION_DIALECTS: tuple[type[SessionDialect], ...] = (

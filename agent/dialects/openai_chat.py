@@ -23,6 +23,7 @@ from agent.dialects.answers import (
     stated_server_tools,
 )
 from agent.dialects.openai_usage import UsageReading, read_usage
+from agent.dialects.reader import header_count
 from agent.dialects.values import Json, error_word, get, items, last_object, mapping, parse, word
 from agent.model import Evidence, Reading, RequestHead, ResponseHead, StreamItem
 
@@ -65,6 +66,7 @@ class OpenAiChat:
         self._requested_model = self._requested_tier = ""
         self._status = 0
         self._header_cost: Decimal | None = None
+        self._header_cached: int | None = None
         self._served_model = self._response_id = self._finish_reason = self._tier = self._error = ""
         self._usage: Json = {}
         self._usage_final = False
@@ -84,6 +86,8 @@ class OpenAiChat:
     def response_head(self, head: ResponseHead) -> None:
         self._status = head.status
         self._header_cost = header_cost(head)
+        # Fireworks: what the cache gave stands in a header alone.
+        self._header_cached = header_count(dict(head.headers), "fireworks-cached-prompt-tokens")
 
     def document(self, body: bytes, complete: bool) -> None:
         answer = parse(body)
@@ -165,6 +169,8 @@ class OpenAiChat:
 
     def reading(self, *, complete: bool, streaming: bool) -> Reading:
         model = self._served_model or self._requested_model
+        if self._usage and self._header_cached is not None and "prompt_tokens_details" not in self._usage:
+            self._usage = self._usage | {"prompt_tokens_details": {"cached_tokens": self._header_cached}}
         read = read_usage(self._usage, provider=self._provider, model=model)
         return Reading(
             operation=self.operation,

@@ -1,5 +1,6 @@
 """
-OpenAI's embeddings: ``POST …/embeddings``.  Input only; Voyage states its total and nothing else.
+OpenAI's embeddings: ``POST …/embeddings``.  Input only; Voyage states its total and nothing else, also of
+pictures (``/multimodalembeddings``).
 
 Reference: https://platform.openai.com/docs/api-reference/embeddings
 """
@@ -18,5 +19,6 @@ class OpenAiEmbeddings(OpenAiChat):
 
     @staticmethod
     def accepts(request: RequestHead) -> bool:
-        # Ollama's own API has this very path, and other bodies.
-        return request.method == "POST" and request.path.endswith("/embeddings") and request.path != "/api/embeddings"
+        # Ollama's own API has one of these paths, and other bodies.
+        embeds = request.path.endswith(("/embeddings", "/multimodalembeddings"))
+        return request.method == "POST" and embeds and request.path != "/api/embeddings"

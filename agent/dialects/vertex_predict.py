@@ -1,5 +1,5 @@
 """
-Vertex AI's ``:predict``: embeddings of text, and pictures of Imagen.
+``:predict`` of Vertex AI and of the Gemini API: embeddings of text, and pictures of Imagen.
 
 Reference: https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/text-embeddings-api
 Each prediction states its own tokens; the answer's ``metadata`` states the characters that older models are billed by.  Pictures are
@@ -16,7 +16,8 @@ from agent.dialects.reader import Reader
 from agent.dialects.values import Json, count, get, items
 from agent.model import RequestHead
 
-_PATH = re.compile(r"/publishers/google/models/([^/:]+):predict$")
+# Vertex AI's, and the Gemini API's for Imagen.
+_PATH = re.compile(r"(?:/publishers/google|/v1(?:beta|alpha)?)/models/([^/:]+):predict$")
 
 
 class VertexPredict(Reader):

@@ -63,6 +63,7 @@ KEPT = frozenset(
         "x-prompt-tokens",
         "x-generated-tokens",
         "x-compute-type",
+        "fireworks-cached-prompt-tokens",
         "mistral-correlation-id",
         "x-debug-trace-id",
         "x-generation-id",
