@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 import sys
 
-from tests.bench import agent_cpu, capture_cost, client_cpu, memory, share, startup
+from tests.bench import agent_cpu, capture_cost, client_cpu, core, memory, share, startup
 from tests.bench.report import Benchmark, show
 
 BENCHMARKS: dict[str, Benchmark] = {
     "capture_cost": capture_cost.run,
     "agent_cpu": agent_cpu.run_all,
+    "core": core.run,
     "memory": memory.run,
     "startup": startup.run,
     "share": share.run,

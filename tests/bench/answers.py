@@ -43,7 +43,7 @@ def document(size_bytes: int) -> bytes:
 
 def document_body(size_bytes: int) -> bytes:
     """The JSON alone, for the yardstick that only parses it."""
-    return b"".join(_read_back(document(size_bytes))).partition(b"\r\n\r\n")[2]
+    return b"".join(read_back(document(size_bytes))).partition(b"\r\n\r\n")[2]
 
 
 def stream_events(chunks: int) -> list[bytes]:
@@ -77,7 +77,8 @@ def stream(chunks: int) -> bytes:
     return _writes(head, *events, _chunk(b"data: [DONE]\n\n"), b"0\r\n\r\n")
 
 
-def _read_back(writes: bytes) -> list[bytes]:
+def read_back(writes: bytes) -> list[bytes]:
+    """The TLS records of a prepared answer."""
     parts, at = [], 0
     while at < len(writes):
         (size,) = struct.unpack_from("<I", writes, at)
