@@ -31,6 +31,7 @@ from agent.capture.processes import pids
 from agent.capture.ring import ProcessEnded, ProcessStarted
 from agent.capture.selection import Choice, PodFacts, Selection
 from agent.capture.selftest import Result, SelfTest, as_seen, uretprobe_seccomp
+from agent.capture.signature import with_own
 from agent.capture.sites import Abilities
 from agent.capture.stacks import plan
 from agent.capture.targets import Targets
@@ -128,6 +129,7 @@ class Agent:
         )
         self._selftest = uretprobe_seccomp(self._kernel)
         self._uretprobe_safe = self._selftest.result is Result.PASSED
+        self._signatures = with_own(config.capture.signatures)
         self._targets = Targets(self._kernel, planner=self._plan, choose=self._choose, learn=self._attributor.learn)
         self._news: queue.Queue[ProcessStarted | ProcessEnded] = queue.Queue(_MAX_NEWS)
         self._missed_news = threading.Event()
@@ -202,7 +204,13 @@ class Agent:
     def _plan(self, elf: ElfFile) -> Plan:
         first = self.config.capture.sites.value == "first"
         return plan(
-            elf, Abilities(uretprobe_safe=self._uretprobe_safe, cookies=self._kernel.cookies, first_instructions=first)
+            elf,
+            Abilities(
+                uretprobe_safe=self._uretprobe_safe,
+                cookies=self._kernel.cookies,
+                signatures=self._signatures,
+                first_instructions=first,
+            ),
         )
 
     def _choose(self, process: Process) -> Choice:

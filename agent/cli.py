@@ -15,6 +15,7 @@ import typer
 from agent import __version__
 from agent.model import PodtabError
 from agent.prices.commands import prices
+from agent.signature.commands import signature
 
 app = typer.Typer(
     name="podtab",
@@ -122,6 +123,7 @@ def replay(
 
 
 app.add_typer(prices, name="prices")
+app.add_typer(signature, name="signature")
 
 
 @app.command()

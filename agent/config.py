@@ -117,6 +117,8 @@ class Capture:
     """best: instructions that the kernel emulates; first: each function's first instruction, slower, for comparison."""
     links: Links = Links.AUTO
     """auto: uprobe_multi where the kernel has it (6.6), else perf_event."""
+    signatures: str = ""
+    """Path of a folder with signatures of your own, for TLS libraries built in without symbols; see docs/signatures.md.  "" means only those that came with podtab."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -393,7 +395,5 @@ def _check(config: Config, origin: str) -> None:
         raise ConfigError(f"{origin}: capture.ring_bytes must be at least 4 times capture.max_copy_bytes")
     for name in (*config.selection.process_names, *config.selection.exclude_process_names):
         if len(name.encode()) > 15:
-            raise ConfigError(
-                f"{origin}: a name in selection.process_names or exclude_process_names is longer than 15 bytes; "
-                "the kernel keeps only the first 15"
-            )
+            where = "selection.process_names or exclude_process_names"
+            raise ConfigError(f"{origin}: {where}: a name is longer than the 15 bytes that the kernel keeps")

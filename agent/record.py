@@ -15,6 +15,7 @@ from agent.capture.processes import pids
 from agent.capture.ring import Happening, ProcessEnded, ProcessStarted
 from agent.capture.selection import Choice
 from agent.capture.selftest import Result, uretprobe_seccomp
+from agent.capture.signature import with_own
 from agent.capture.sites import Abilities
 from agent.capture.stacks import plan
 from agent.capture.tape import TapeWriter
@@ -39,13 +40,14 @@ def record(config: Config, path: Path, *, content: bool, seconds: float) -> int:
     stop = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
+    signatures = with_own(config.capture.signatures)
     kernel = Kernel(KernelSettings(ring_bytes=config.capture.ring_bytes, links=config.capture.links.value))
     with TapeWriter(path, content=content, max_bytes=config.record.max_bytes) as tape:
         recorder = Recorder(tape)
         safe = uretprobe_seccomp(kernel).result is Result.PASSED
 
         def planner(elf: ElfFile) -> Plan:
-            return plan(elf, Abilities(uretprobe_safe=safe, cookies=kernel.cookies))
+            return plan(elf, Abilities(uretprobe_safe=safe, cookies=kernel.cookies, signatures=signatures))
 
         targets = Targets(kernel, planner=planner, choose=lambda _: Choice.SELECTED, learn=recorder.process)
         try:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -31,6 +31,9 @@ _SYMBOL = struct.Struct("<IBBHQQ")  # Elf64_Sym, https://refspecs.linuxfoundatio
 _RELOCATION = struct.Struct("<QQq")  # Elf64_Rela
 _RELATIVE = {"x64": 8, "AArch64": 1027}  # R_X86_64_RELATIVE, R_AARCH64_RELATIVE, with no symbol
 _FUNCTION_TYPES = (2, 10)  # STT_FUNC, STT_GNU_IFUNC
+_NT_GNU_BUILD_ID = 3
+# The notes of a program are some hundred bytes.
+_MAX_NOTES_BYTES = 4096
 
 
 # What pyelftools raises on broken input besides its own error.
@@ -95,6 +98,8 @@ class ElfFile:
     def __init__(self, file: BinaryIO) -> None:
         self._descriptor = file.fileno()
         self._tables: dict[tuple[int, int], bytes] = {}
+        self.separate: ElfFile | None = None
+        """The file with this one's symbols, where they were taken out."""
         if self.read(0, 6) != b"\x7fELF\x02\x01":
             raise OtherFormatError("not a 64-bit little-endian ELF file")
         try:
@@ -119,9 +124,23 @@ class ElfFile:
     # -------------------------------------------------------------------------------------------------------- functions
 
     def functions(self, names: Iterable[str]) -> Mapping[str, Function]:
-        """Those of ``names`` that the file defines, by name; the exported table goes before the full one."""
+        """Those of ``names`` that the file defines, by name; the exported table goes before the full one, and that before a separate one."""
         wanted = tuple(names)
-        found: dict[str, Function] = {}
+        found = self._places(wanted)
+        if self.separate is not None:
+            missing = [name for name in wanted if name not in found]
+            found |= self.separate._places(missing)
+        functions = {name: self.function_at(address, name, size) for name, (address, size) in found.items()}
+        return {name: function for name, function in functions.items() if function is not None}
+
+    @property
+    def has_symbols(self) -> bool:
+        """Of functions that are not exported as well."""
+        return any(section.kind == "SHT_SYMTAB" for section in self._sections)
+
+    def _places(self, wanted: Sequence[str]) -> dict[str, tuple[int, int]]:
+        """Address and size by name."""
+        found: dict[str, tuple[int, int]] = {}
         for kind in ("SHT_DYNSYM", "SHT_SYMTAB"):
             missing = [name for name in wanted if name not in found]
             table = next((section for section in self._sections if section.kind == kind), None)
@@ -132,11 +151,11 @@ class ElfFile:
             found.update(self._look_up(table, self._sections[table.link], missing))
         return found
 
-    def _look_up(self, table: _Section, strings: _Section, names: list[str]) -> dict[str, Function]:
+    def _look_up(self, table: _Section, strings: _Section, names: list[str]) -> dict[str, tuple[int, int]]:
         text = self._table(strings)
         # A name can also be the tail of a longer one: linkers merge those.
         offsets = {offset: name for name in names for offset in _occurrences(text, name.encode() + b"\0")}
-        found: dict[str, Function] = {}
+        found: dict[str, tuple[int, int]] = {}
         if not offsets:
             return found
         symbols = self._table(table)
@@ -144,10 +163,7 @@ class ElfFile:
             symbols[: len(symbols) // _SYMBOL.size * _SYMBOL.size]
         ):
             if name_at in offsets and section and info & 15 in _FUNCTION_TYPES:
-                name = offsets[name_at]
-                function = self.function_at(address, name, size)
-                if function is not None:
-                    found.setdefault(name, function)
+                found.setdefault(offsets[name_at], (address, size))
         return found
 
     def function_at(self, address: int, name: str = "", size: int = 0) -> Function | None:
@@ -194,13 +210,40 @@ class ElfFile:
         table = self.read(offset, size)
         return layout.iter_unpack(table[: len(table) // layout.size * layout.size])
 
+    # ----------------------------------------------------------------------------------------------- its debug file
+
+    def build_id(self) -> str:
+        """What the linker called this build, in hexadecimal digits; "" where it did not."""
+        for segment in self.segments:
+            if segment.kind != "PT_NOTE":
+                continue
+            notes = self.read(segment.file_offset, min(segment.size, _MAX_NOTES_BYTES))
+            while len(notes) >= 12:
+                name, size, kind = struct.unpack_from("<III", notes)
+                start = 12 + (name + 3) // 4 * 4
+                if kind == _NT_GNU_BUILD_ID and notes[12:16] == b"GNU\0":
+                    return notes[start : start + min(size, 64)].hex()
+                notes = notes[start + (size + 3) // 4 * 4 :]
+        return ""
+
+    def debug_link(self) -> str:
+        """The name of the file with its symbols, as ``.gnu_debuglink`` has it; "" without."""
+        section = self._section(".gnu_debuglink")
+        if section is None:
+            return ""
+        name = self.read(section.file_offset, min(section.size, 256)).partition(b"\0")[0].decode(errors="replace")
+        return "" if "/" in name else name
+
     # ------------------------------------------------------------------------------------------------------------ bytes
 
     def has_section(self, name: str) -> bool:
+        return self._section(name) is not None
+
+    def _section(self, name: str) -> _Section | None:
         if self._names >= len(self._sections):
-            return False
+            return None
         names, wanted = self._table(self._sections[self._names]), name.encode() + b"\0"
-        return any(names.startswith(wanted, section.name_at) for section in self._sections)
+        return next((one for one in self._sections if names.startswith(wanted, one.name_at)), None)
 
     @property
     def loaded(self) -> list[Segment]:

@@ -7,6 +7,7 @@ pattern of bytes in common.  Pure: bytes in, facts out.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -133,6 +134,12 @@ def _writes(instruction: capstone.CsInsn, framed: bool) -> bool:
 
 
 # --------------------------------------------------------------------------------------------------- patterns of bytes
+
+
+def expression(text: str) -> re.Pattern[bytes]:
+    """What such a pattern matches."""
+    pairs = [text[at : at + 2] for at in range(0, len(text), 2)]
+    return re.compile(b"".join(b"." if one == ".." else re.escape(bytes.fromhex(one)) for one in pairs), re.DOTALL)
 
 
 def pattern(code: bytes, start: int, limit: int) -> str:

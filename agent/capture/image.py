@@ -13,7 +13,7 @@ from array import array
 from collections.abc import Iterable, Iterator
 
 from agent.capture.elf import ElfError, ElfFile, Segment
-from agent.capture.features import Features, features
+from agent.capture.features import Features, expression, features
 
 # One call into the search holds the interpreter for some milliseconds at this size.
 WINDOW_BYTES = 4 * 1024**2
@@ -28,6 +28,7 @@ _MAX_FUNCTION_BYTES = 16 * 1024
 _MAX_FUNCTIONS = 4_000_000
 # lea r64, [rip + …]
 _LEA = re.compile(rb"[\x48\x4c]\x8d[\x05\x0d\x15\x1d\x25\x2d\x35\x3d]", re.DOTALL)
+_WORD = re.compile(rb"([A-Za-z_][A-Za-z0-9_]{3,80})\0")
 _CALL = re.compile(rb"\xe8", re.DOTALL)
 # What stands between functions: int3, nop, the end of the one before.
 _PADDING = (0xCC, 0x90, 0xC3, 0x00)
@@ -142,13 +143,24 @@ class Image:
                         targets.add(target)
         return sorted(one for one in targets if (before := self._elf.bytes_at(one - 1, 1)) and before[0] in _PADDING)
 
+    def word_at(self, address: int) -> str:
+        """The string at an address, where it is a word as names in programs are; else ""."""
+        for segment in self._elf.loaded:
+            into = address - segment.address
+            if 0 <= into < segment.size:
+                text = self._elf.read(segment.file_offset + into, min(MAX_STRING_BYTES, segment.size - into))
+                found = _WORD.match(text)
+                return found[1].decode() if found else ""
+        return ""
+
     def code_at(self, address: int, size: int) -> bytes:
         return self._elf.bytes_at(address, size)
 
     # ---------------------------------------------------------------------------------------------------------- patterns
 
-    def matches(self, pattern: re.Pattern[bytes], length: int) -> list[int]:
-        """Functions whose first bytes match; at most two more than one, because more is as bad as two."""
+    def matches(self, text: str) -> list[int]:
+        """Functions whose first bytes match a pattern; not all where they are very many."""
+        pattern, length = expression(text), len(text) // 2
         found: set[int] = set()
         starts = self._table()
         for segment in self._elf.code:
@@ -157,7 +169,7 @@ class Image:
                     at = address + match.start()
                     if _before(starts, at) == at if starts else not at & 15:
                         found.add(at)
-                    if len(found) > 2:
+                    if len(found) >= _MAX_PLACES:
                         return sorted(found)
         return sorted(found)
 

@@ -72,7 +72,7 @@ def _stems(sources: Iterable[str]) -> set[str]:
 
 
 def _library(image: Image, places: set[int], candidates: list[Signature]) -> Match:
-    fitting: list[Match] = []
+    fit: list[Match] = []
     reasons: list[str] = []
     around: list[Features] | None = None
     version: Version = ()
@@ -91,7 +91,7 @@ def _library(image: Image, places: set[int], candidates: list[Signature]) -> Mat
         if reason:
             reasons.append(f"{signature.name}: {reason}")
         else:
-            fitting.append(
+            fit.append(
                 Match(library=signature.library, version=version, signature=signature, functions=functions, reason="")
             )
     if (
@@ -102,15 +102,15 @@ def _library(image: Image, places: set[int], candidates: list[Signature]) -> Mat
                     for rule in one.signature.functions
                     if rule.role
                 )
-                for one in fitting
+                for one in fit
                 if one.signature
             }
         )
         == 1
     ):
-        return fitting[0]
-    if fitting:
-        reasons = [f"{' and '.join(one.signature.name for one in fitting if one.signature)} find different functions"]
+        return fit[0]
+    if fit:
+        reasons = [f"{' and '.join(one.signature.name for one in fit if one.signature)} find different functions"]
     library = candidates[0].library
     return Match(library=library, version=version, signature=None, functions={}, reason="; ".join(reasons))
 
@@ -130,21 +130,25 @@ def apply(image: Image, signature: Signature, around: list[Features]) -> tuple[M
     """The functions that a signature names, out of those ``around`` the library's anchor; or the reason why not."""
     found: dict[str, Features] = {}
     for rule in signature.functions:
-        candidates = _candidates(image, rule, around, found)
-        fitting = [one for one in candidates if _fits(image, rule, one, found)]
-        if len(fitting) != 1:
-            return {}, f"{rule.name} fits {len(fitting) if len(fitting) < 3 else 'many'} places"
-        found[rule.name] = fitting[0]
+        fits = fitting(image, rule, around, found)
+        if len(fits) != 1:
+            return {}, f"{rule.name} fits {len(fits) if len(fits) < 3 else 'many'} places"
+        found[rule.name] = fits[0]
     if len({one.start for one in found.values()}) < len(found):
         return {}, "two of its functions are one"
     return found, ""
 
 
+def fitting(image: Image, rule: Rule, around: list[Features], found: Mapping[str, Features]) -> list[Features]:
+    """Every function that a rule is true of; ``found`` are those that other rules found before."""
+    return [one for one in _candidates(image, rule, around, found) if _fits(image, rule, one, found)]
+
+
 def _candidates(image: Image, rule: Rule, around: list[Features], found: Mapping[str, Features]) -> list[Features]:
     if rule.called_by:
         starts: Iterable[int] = set.intersection(*(set(found[name].calls) for name in rule.called_by))
-    elif rule.code and not (rule.names or rule.passes or rule.calls):
-        starts = image.matches(rule.pattern, len(rule.code) // 2)
+    elif rule.code and not (rule.names or rule.passes):
+        starts = image.matches(rule.code)
     else:
         return around
     return [one for start in starts if (one := image.function(start)) is not None]

@@ -47,6 +47,11 @@ class Mapped:
     named: bool
     """Its name is a TLS library's, so that it is one where it can't be read."""
 
+    @property
+    def root(self) -> str:
+        """What a path of the process begins with, seen from here."""
+        return self.open_paths[-1].removesuffix(self.path)
+
     def stamp(self) -> tuple[int, int] | None:
         """When it was written and how long it is: an inode number comes again with another content.  None where nobody says."""
         for path in self.open_paths:
@@ -142,12 +147,20 @@ def opened(mapped: Mapped) -> Iterator[tuple[BinaryIO, str]]:
     """
     for path in mapped.open_paths:
         try:
-            file = open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC), "rb", buffering=0)  # noqa: SIM115
+            file = regular(path)
         except OSError:
             continue
         with file:
-            found = os.fstat(file.fileno())
-            if stat.S_ISREG(found.st_mode) and found.st_ino == mapped.file.inode:
+            if os.fstat(file.fileno()).st_ino == mapped.file.inode:
                 yield file, f"/proc/self/fd/{file.fileno()}"
                 return
     raise FileNotFoundError("what is mapped can't be opened")
+
+
+def regular(path: str) -> BinaryIO:
+    """A file of a tenant's, open; OSError for everything that is no regular file, and nothing is waited for."""
+    file = open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC), "rb")  # noqa: SIM115 - the caller closes it
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise FileNotFoundError("not a regular file")
+    return file

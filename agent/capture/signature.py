@@ -16,6 +16,7 @@ from typing import Any
 
 import yaml
 
+from agent.capture.features import expression
 from agent.model import PodtabError
 
 FOLDER = Path(__file__).parent / "signatures"
@@ -67,8 +68,7 @@ class Rule:
 
     @property
     def pattern(self) -> re.Pattern[bytes]:
-        pairs = [self.code[at : at + 2] for at in range(0, len(self.code), 2)]
-        return re.compile(b"".join(b"." if one == ".." else re.escape(bytes.fromhex(one)) for one in pairs), re.DOTALL)
+        return expression(self.code)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +100,11 @@ class Signature:
 def shipped() -> tuple[Signature, ...]:
     """Those of this package."""
     return tuple(load(FOLDER))
+
+
+def with_own(folder: str) -> tuple[Signature, ...]:
+    """The user's before ours; "" for no folder.  Raises SignatureError."""
+    return (*load(Path(folder)), *shipped()) if folder else shipped()
 
 
 def load(folder: Path) -> Iterator[Signature]:
@@ -147,7 +152,7 @@ def parse(text: bytes, path: str = "signature") -> Signature:
         path=path,
         library=reader.text(top, "library"),
         source=reader.text(top, "source"),
-        version_text=reader.expression(top),
+        version_text=reader.version_text(top),
         first=first,
         last=last,
         functions=tuple(functions),
@@ -178,7 +183,7 @@ class _Reader:
             raise self.error(f"{key}: should be text")
         return value
 
-    def expression(self, top: Mapping[str, Any]) -> str:
+    def version_text(self, top: Mapping[str, Any]) -> str:
         if "version_text" not in top:
             return ""
         text = self.text(top, "version_text")

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from agent.capture.debugfile import with_symbols
 from agent.capture.elf import ElfError, ElfFile, OtherFormatError
 from agent.capture.plan import Plan, Site, Unreadable
 from agent.capture.processes import Code, FileId, Mapped, mapped_code, opened, read_process
@@ -296,8 +297,8 @@ class Targets:
     def _read(self, mapped: Mapped) -> tuple[Judged, _Library | None]:
         """No library where nothing says that it has to do with TLS."""
         try:
-            with opened(mapped) as (file, _):
-                plan = self._planner(ElfFile(file))
+            with opened(mapped) as (file, _), with_symbols(mapped, ElfFile(file)) as elf:
+                plan = self._planner(elf)
         except OSError:
             unopened = _Library(path=mapped.path, plan=Plan(sites=()), error="can't be opened")
             return Judged.NOT_OPENED, unopened if mapped.named else None

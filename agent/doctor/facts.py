@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.capture.selftest import Result, SelfTest
+from agent.capture.signature import with_own
 from agent.capture.targets import LibraryStatus
 from agent.config import Config
 from agent.doctor.api import ApiAnswer, ask
@@ -100,7 +101,7 @@ def collect(config: Config, *, try_things: bool = True, tried: tuple[SelfTest, .
         readable=readable,
         memlock_bytes=resource.getrlimit(resource.RLIMIT_MEMLOCK)[0],
         selftests=tests,
-        libraries=libraries(uretprobe_safe=uretprobe_safe),
+        libraries=libraries(uretprobe_safe=uretprobe_safe, signatures=with_own(config.capture.signatures)),
         api=ask(config.attribution),
     )
 

@@ -8,6 +8,7 @@ from agent.capture.elf import ElfFile
 from agent.capture.plan import Plan, Site
 from agent.capture.processes import pids
 from agent.capture.selection import Choice
+from agent.capture.signature import Signature, shipped
 from agent.capture.sites import Abilities
 from agent.capture.stacks import plan
 from agent.capture.targets import LibraryStatus, Targets
@@ -15,12 +16,23 @@ from agent.model import Process
 
 
 def libraries(
-    *, uretprobe_safe: bool, cookies: bool = True, only: Iterable[int] | None = None
+    *,
+    uretprobe_safe: bool,
+    cookies: bool = True,
+    signatures: tuple[Signature, ...] | None = None,
+    only: Iterable[int] | None = None,
 ) -> tuple[LibraryStatus, ...]:
     """Of all running processes, or of ``only`` these, by path."""
 
     def planner(elf: ElfFile) -> Plan:
-        return plan(elf, Abilities(uretprobe_safe=uretprobe_safe, cookies=cookies))
+        return plan(
+            elf,
+            Abilities(
+                uretprobe_safe=uretprobe_safe,
+                cookies=cookies,
+                signatures=shipped() if signatures is None else signatures,
+            ),
+        )
 
     targets = Targets(_Nothing(), planner=planner, choose=_everybody, learn=_ignore)
     targets.reconcile(pids() if only is None else only, at_ns=0)

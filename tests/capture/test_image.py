@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -39,7 +38,7 @@ def facts(elf: ElfFile) -> tuple[object, ...]:
         image.places_of(b"SSL_read"),
         references,
         image.functions_around(references),
-        image.matches(re.compile(re.escape(elf.bytes_at(references[0], 3)), re.DOTALL), 3),
+        image.matches(elf.bytes_at(image.functions_around(references)[0].start, 3).hex()),
     )
 
 

@@ -1,0 +1,1 @@
+"""``podtab signature``: making signatures of TLS libraries, and trying them."""
