@@ -112,4 +112,39 @@ def test_what_an_answer_keeps_is_accounted() -> None:
     long = begun("1") | {"instructions": "x" * 100_000}
     talk = Talk(PATH).say(ask("a")).hear(long)
     assert talk.dialect.buffered_bytes > 100_000
-    assert talk.hear(done("1")).dialect.buffered_bytes == 0
+    assert talk.hear(done("1")).dialect.buffered_bytes <= 1024
+
+
+def test_lanes_run_side_by_side() -> None:
+    """Each event goes to the answer of its ``stream_id``, wherever it stands; a metadata key of that name is none."""
+    talk = Talk(PATH).say(ask("a") | {"stream_id": "x"}, ask("b") | {"stream_id": "y"}, ask("c"))
+    talk.hear(begun("1") | {"stream_id": "x"}, {"stream_id": "y"} | begun("2"), begun("3"))
+    talk.hear(DELTA | {"stream_id": "y"}, DELTA)
+    plain = begun("3") | {"type": "response.in_progress"}
+    plain["response"] = {**plain["response"], "metadata": {"stream_id": "x"}}  # type: ignore[dict-item]
+    talk.hear(plain, done("2") | {"stream_id": "y"}, done("3"), error("bad") | {"stream_id": "x"})
+    assert [(turn.reading.requested_model, turn.reading.response_id, turn.complete) for turn in talk.turns] == [
+        ("b", "2", True),
+        ("c", "3", True),
+        ("a", "1", True),
+    ]
+    assert [(turn.started_at_ns, turn.first_token_at_ns) for turn in talk.turns] == [(20, 70), (30, 80), (10, 0)]
+    assert talk.turns[2].reading.error == "bad"
+    assert talk.end().turns[3:] == []
+
+
+def test_a_steered_answer_is_followed_by_one_without_a_question() -> None:
+    """What becomes of the steering is no answer."""
+    steered = {"type": "response.steer.accepted", "id": "s", "previous_response_id": "1", "steer": {}}
+    pending = {"type": "response.steer.pending", "id": "s", "previous_response_id": "1"}
+    talk = Talk(PATH).say(ask("a")).hear(begun("1"), DELTA).say({"type": "response.steer", "input": "x"}).hear(pending)
+    talk.hear(done("1", "incomplete"), steered, begun("2"), done("2"), steered)
+    assert talk.end().told == [("1", True), ("2", True)]
+
+
+def test_lanes_without_end_are_bounded() -> None:
+    """The one that was silent longest goes, and what was open in it is told as cut."""
+    talk = Talk(PATH).say(*[ask("m") | {"stream_id": f"lane{number}"} for number in range(1000)])
+    assert len(talk.turns) == 1000 - 64
+    assert talk.dialect.buffered_bytes <= 64 * 2048
+    assert len(talk.end().turns) == 1000
