@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 ARGS ?=
 SECONDS ?= 60
 
-.PHONY: help setup check test demo bench corpus-matrix corpus-cuts fuzz test-kernels docs dashboards image cluster-test cluster-up cluster-down clean
+.PHONY: help setup check test demo bench coverage-matrix corpus-matrix corpus-cuts fuzz test-kernels docs dashboards image cluster-test cluster-up cluster-down clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -24,6 +24,9 @@ demo: setup ## the main job, end to end, on this machine (needs root); ARGS=--js
 
 bench: setup ## measure: one JSON object on standard output, a table on standard error (needs root)
 	@$(PYTHON) -m tests.bench $(ARGS)
+
+coverage-matrix: setup ## real clients of every TLS stack against the books, and docs/coverage.md made anew (needs root); ARGS names rows
+	@./scripts/coverage-matrix $(ARGS)
 
 corpus-matrix: ## every recorded exchange in every framing, compared with what it should give
 	@$(PYTHON) -m tests.dialects.matrix

@@ -9,7 +9,13 @@ from pathlib import Path
 
 from agent.model import PodtabError
 
-HOSTS = ("api.openai.com", "api.anthropic.com", "generativelanguage.googleapis.com", "openrouter.ai")
+HOSTS = (
+    "api.openai.com",
+    "api.anthropic.com",
+    "generativelanguage.googleapis.com",
+    "openrouter.ai",
+    "bedrock-runtime.us-east-1.amazonaws.com",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,6 +52,7 @@ class Sandbox:
         group: str,
         environment: Mapping[str, str],
         inside: bool,
+        input: int | IO[str] = subprocess.DEVNULL,  # noqa: A002 - subprocess's word
         output: int | IO[str] = subprocess.DEVNULL,
         errors: int | IO[str] | None = None,
     ) -> subprocess.Popen[str]:
@@ -61,6 +62,7 @@ class Sandbox:
             [*enter, *map(str, command)],
             group=self.group / group,
             environment=environment,
+            input=input,
             output=output,
             errors=errors,
         )
@@ -124,6 +126,7 @@ def _spawn(
     *,
     group: Path,
     environment: Mapping[str, str],
+    input: int | IO[str] = subprocess.DEVNULL,  # noqa: A002
     output: int | IO[str],
     errors: int | IO[str] | None,
 ) -> subprocess.Popen[str]:
@@ -132,7 +135,7 @@ def _spawn(
         # Ends with us at once, even when we are killed; a Ctrl-C at the terminal is for us alone.
         ["setpriv", "--pdeathsig", "KILL", "--", "sh", "-c", _JOIN, str(group), *command],
         env=environment,
-        stdin=subprocess.DEVNULL,
+        stdin=input,
         stdout=output,
         stderr=errors,
         text=True,

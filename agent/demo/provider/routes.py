@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from agent.demo.provider import anthropic, gemini, openai
+from agent.demo.provider import anthropic, bedrock, gemini, openai
 from agent.demo.provider.exchange import Answer, Draw, Request
 
 # Clients whose every third first attempt is refused, in turn with 429 and 500: the SDK retries, and the retry is served.
@@ -53,4 +53,6 @@ class Routes:
             return anthropic.messages(request, draw)
         if path.endswith((":generateContent", ":streamGenerateContent")):
             return gemini.generate(request, draw)
+        if path.startswith("/model/") and path.endswith(("/converse", "/converse-stream")):
+            return bedrock.converse(request, draw)
         return openai.error(request, draw, status=404, api="")

@@ -52,6 +52,8 @@ class Server:
                     await writer.drain()
                     if answer.is_stream:
                         await asyncio.sleep(EVENT_PAUSE_SECONDS)
+                if request.headers.get("connection", "").lower() == "close":
+                    break
         except (ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
             pass  # the client went away; what it did not get is not in the books
         finally:

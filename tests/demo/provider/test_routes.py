@@ -18,6 +18,8 @@ CHAT = "/v1/chat/completions"
         ("/v1/messages", "anthropic/messages"),
         ("/v1beta/models/gemini-2.5-pro:generateContent", "gemini/generateContent"),
         ("/v1beta/models/gemini-2.5-pro:streamGenerateContent", "gemini/streamGenerateContent"),
+        ("/model/amazon.nova-lite-v1%3A0/converse", "bedrock/converse"),
+        ("/model/amazon.nova-lite-v1%3A0/converse-stream", "bedrock/converse"),
     ],
 )
 def test_each_path_has_its_answer(path: str, api: str) -> None:
