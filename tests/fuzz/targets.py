@@ -21,11 +21,12 @@ from agent.capture.stacks import plan
 from agent.dialects import DIALECTS, SESSION_DIALECTS
 from agent.dialects.base import Turn
 from agent.dialects.providers import Providers
+from agent.estimation.counting import ByCharacters
 from agent.model import Chunk, Closed, ConnId, Direction, ProtocolError, Quarantined, RequestHead, StreamItem, Unpriced
 from agent.pipeline.pipeline import Pipeline
 from agent.protocol.content import decoder_for
 from agent.protocol.eventstream import EventStreamParser
-from agent.protocol.headers import KEPT
+from agent.protocol.headers import KEPT, key_hasher
 from agent.protocol.http1 import RequestReader, ResponseReader
 from agent.protocol.json_array import JsonArrayParser
 from agent.protocol.lines import LinesParser
@@ -168,7 +169,11 @@ def content(data: bytes) -> None:
 def connection(data: bytes) -> None:
     """Both directions of a connection through the whole core: nothing there may be a bug of ours, or hold without bound."""
     pipeline = Pipeline(
-        dialects=DIALECTS, provider_of=Providers().provider_of, price=lambda _: Unpriced(reason="unknown_model")
+        dialects=DIALECTS,
+        provider_of=Providers().provider_of,
+        price=lambda _: Unpriced(reason="unknown_model"),
+        hash_key=key_hasher(b"sixteen bytes of salt"),
+        tokenizer=ByCharacters(),
     )
     conn = ConnId(pid=1, pointer=1, born_ns=1)
     position = [0, 0]
