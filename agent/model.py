@@ -365,7 +365,7 @@ class Reading:
     server_tool_calls: Mapping[str, int] = field(default_factory=dict)
     """Tools that the provider ran: name → count."""
     service_tier: str = ""
-    """As served, else as requested."""
+    """As served, else as requested; ``spillover``: Azure had no room in the capacity that is paid for, and served it by the call."""
     inference_geo: str = ""
     speed: str = ""
     reported_cost_usd: Decimal | None = None
@@ -422,7 +422,7 @@ class Call:
     outcome: Outcome
     request_id: str = ""
     retry_count: int = 0
-    """``x-stainless-retry-count``: the SDK's own word that this is a retry."""
+    """The SDK's own word that this is a retry: ``x-stainless-retry-count``, ``amz-sdk-request``."""
     started_at_ns: int
     first_byte_at_ns: int
     """Of the response head; 0 where no response was seen."""

@@ -11,6 +11,9 @@ from agent.model import Evidence, ResponseHead
 # A model may ask for many tools; thousands of names in one answer are an attack on our memory.
 MAX_TOOL_CALLS = 256
 
+# A tier's name of ours: served by the call, though its deployment is paid for in advance.
+SPILLOVER = "spillover"
+
 _MODEL = re.compile(rb'"model"\s*:\s*"([^"\\]{1,256})"')
 _COST_HEADERS = ("x-litellm-response-cost", "pydantic-ai-gateway-price-estimate")
 
@@ -40,6 +43,13 @@ def model_in_part(body: bytes) -> str:
 def header_cost(head: ResponseHead) -> Decimal | None:
     """What a gateway says this call costs: LiteLLM, Pydantic's."""
     return next((cost for name in _COST_HEADERS if (cost := usd(head.headers.get(name))) is not None), None)
+
+
+def tier_of(head: ResponseHead, stated: str) -> str:
+    """The tier that was served: Azure says in heads what it did with a call, also that committed capacity was full and it went elsewhere."""
+    if head.headers.get("x-ms-is-spilled-over", "").lower() == "true":
+        return SPILLOVER
+    return stated or word(head.headers.get("azureai-processed-tier"))
 
 
 def gateway_cost(usage: Json) -> Decimal | None:

@@ -21,6 +21,7 @@ from agent.dialects.answers import (
     model_in_part,
     request_fields,
     stated_server_tools,
+    tier_of,
 )
 from agent.dialects.openai_usage import UsageReading, read_usage
 from agent.dialects.reader import header_count
@@ -67,6 +68,7 @@ class OpenAiChat:
         self._status = 0
         self._header_cost: Decimal | None = None
         self._header_cached: int | None = None
+        self._head: ResponseHead | None = None
         self._served_model = self._response_id = self._finish_reason = self._tier = self._error = ""
         self._usage: Json = {}
         self._usage_final = False
@@ -86,6 +88,7 @@ class OpenAiChat:
     def response_head(self, head: ResponseHead) -> None:
         self._status = head.status
         self._header_cost = header_cost(head)
+        self._head = head
         # Fireworks: what the cache gave stands in a header alone.
         self._header_cached = header_count(dict(head.headers), "fireworks-cached-prompt-tokens")
 
@@ -169,6 +172,7 @@ class OpenAiChat:
 
     def reading(self, *, complete: bool, streaming: bool) -> Reading:
         model = self._served_model or self._requested_model
+        tier = self._tier or word(self._usage.get("service_tier"))
         if self._usage and self._header_cached is not None and "prompt_tokens_details" not in self._usage:
             self._usage = self._usage | {"prompt_tokens_details": {"cached_tokens": self._header_cached}}
         read = read_usage(self._usage, provider=self._provider, model=model)
@@ -183,7 +187,7 @@ class OpenAiChat:
             finish_reason=self._finish_reason,
             tool_calls=tuple(name for _, name in sorted(self._tools.items(), key=lambda entry: entry[0][:2])),
             server_tool_calls=stated_server_tools(self._usage) or self._server_tools.counts,
-            service_tier=self._tier or word(self._usage.get("service_tier")) or self._requested_tier,
+            service_tier=(tier_of(self._head, tier) if self._head else tier) or self._requested_tier,
             reported_cost_usd=self._header_cost if read.reported_cost_usd is None else read.reported_cost_usd,
             error=self._error,
             remarks=(*read.remarks, "several_models") if self._several_models else read.remarks,

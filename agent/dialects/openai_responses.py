@@ -20,6 +20,7 @@ from agent.dialects.answers import (
     model_in_part,
     request_fields,
     stated_server_tools,
+    tier_of,
 )
 from agent.dialects.openai_usage import read_usage
 from agent.dialects.values import Json, count, error_word, get, items, last_object, mapping, parse, word
@@ -64,6 +65,7 @@ class OpenAiResponses:
         self._requested_model = self._requested_tier = ""
         self._status = 0
         self._header_cost: Decimal | None = None
+        self._head: ResponseHead | None = None
         self._answer: Json = {}
         self._final = False
         self._tools: list[str] = []
@@ -78,6 +80,7 @@ class OpenAiResponses:
     def response_head(self, head: ResponseHead) -> None:
         self._status = head.status
         self._header_cost = header_cost(head)
+        self._head = head
 
     def document(self, body: bytes, complete: bool) -> None:
         answer = parse(body)
@@ -150,6 +153,7 @@ class OpenAiResponses:
         else:
             evidence = evidence_without_usage(self._status, served=not error)
         remarks = (*read.remarks, "polled") if self._polled else read.remarks
+        tier = word(answer.get("service_tier"))
         return Reading(
             operation="chat",
             requested_model=self._requested_model,
@@ -162,7 +166,7 @@ class OpenAiResponses:
             finish_reason=word(get(answer, "incomplete_details", "reason")) or status,
             tool_calls=tuple(self._tools),
             server_tool_calls=self._server_tools.counts or stated_server_tools(usage),
-            service_tier=word(answer.get("service_tier")) or self._requested_tier,
+            service_tier=(tier_of(self._head, tier) if self._head else tier) or self._requested_tier,
             reported_cost_usd=self._header_cost if read.reported_cost_usd is None else read.reported_cost_usd,
             error=error,
             remarks=remarks,

@@ -167,7 +167,7 @@ class Exchange:
             status=status,
             outcome=outcome_of(status, reading, complete),
             request_id=request_id_of(headers),
-            retry_count=_small_number(self.request.headers.get("x-stainless-retry-count", "")),
+            retry_count=_retries(self.request),
             started_at_ns=self.started_at_ns,
             first_byte_at_ns=self.first_byte_at_ns,
             first_token_at_ns=self.first_token_at_ns,
@@ -218,6 +218,14 @@ def outcome_of(status: int, reading: Reading, complete: bool) -> Outcome:
     # OpenAI's synchronous SDK hangs up after [DONE], before the chunked framing ends: it has had the whole answer.
     ended = complete or (reading.streaming and reading.finish_reason not in _NOT_FINISHED)
     return Outcome.OK if ended and status else Outcome.CUT
+
+
+def _retries(request: RequestHead) -> int:
+    """The SDK's own count: OpenAI's and Anthropic's from 0, AWS's from 1 (``attempt=2; max=3``)."""
+    attempt = request.headers.get("amz-sdk-request", "").partition("attempt=")[2].partition(";")[0].strip()
+    if attempt:
+        return max(_small_number(attempt) - 1, 0)
+    return _small_number(request.headers.get("x-stainless-retry-count", ""))
 
 
 def _small_number(text: str) -> int:

@@ -21,8 +21,12 @@ from agent.pricing.overrides import Overrides, day_of
 from agent.pricing.rates import Factor, PriceBookError, Rates, Selector
 from agent.pricing.regions import region_of
 
-_STANDARD_TIERS = frozenset({"", "default", "standard", "auto", "on_demand", "unspecified", "traffic_type_unspecified"})
+_STANDARD_TIERS = frozenset(
+    {"", "default", "standard", "auto", "on_demand", "unspecified", "traffic_type_unspecified", "spillover"}
+)
 # Paid for in advance, by the hour or the month: one more call costs nothing more, and its share is not in the call.
+# Azure's: the deployment's own capacity was full, and the call went to one that is billed by the call.
+SPILLOVER = "spillover"
 _COMMITTED_TIERS = frozenset({"provisioned_throughput", "provisioned", "reserved"})
 _STANDARD_SPEEDS = frozenset({"", "standard", "normal"})
 
@@ -72,8 +76,10 @@ class PriceBook:
         day = day_of(at_ns)
         names: tuple[str, ...] = (question.served.lower(), question.requested.lower())
         provider, host = question.provider, question.host
+        spilled = question.tier == SPILLOVER
         own = self.overrides.price(provider, host, names, day)
-        if own is not None:
+        # What is free because its capacity is paid for is not free where the capacity was full.
+        if own is not None and not (spilled and own.free):
             rates = Rates(rule=f"customer {own.name}", by_unit=own.by_unit, source=CostSource.CUSTOMER, gpus=own.gpus)
             return Plan(self._discounted(rates, provider, host, names, day), ())
         alias = self.overrides.alias(provider, host, names, day)
@@ -83,7 +89,7 @@ class PriceBook:
             names = (alias.model.lower(),)
             if alias.region:
                 selectors[Selector.REGION] = alias.region
-            if alias.service_tier:
+            if alias.service_tier and not spilled:
                 selectors[Selector.SERVICE_TIER] = alias.service_tier
         if selectors.get(Selector.SERVICE_TIER, "") in _COMMITTED_TIERS:
             return COMMITTED

@@ -78,6 +78,7 @@ class OwnPrice:
     name: str
     by_unit: Mapping[Unit, Rate]
     gpus: Decimal
+    free: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,6 +196,7 @@ class _Parser:
             who=self._who(node, keys),
             name=self._text(keys["name"]) if "name" in keys else f"price in line {line}",
             by_unit=by_unit,
+            free=free,
             gpus=self._number(keys["gpus"], above_zero=True) if "gpus" in keys else Decimal(1),
         )
 

@@ -275,3 +275,18 @@ def test_tier_and_request() -> None:
     asked = {"model": "gpt-5", "service_tier": "flex"}
     assert read(*CHAT, asked=asked, answer=answer).service_tier == "flex"
     assert read(*CHAT, asked=asked, answer={**answer, "service_tier": "default"}).service_tier == "default"
+
+
+@pytest.mark.parametrize("path", ["/openai/v1/chat/completions", "/openai/v1/responses"])
+def test_azure_says_in_heads_how_it_served(path: str) -> None:
+    """That capacity was full and the call went elsewhere, above all; the tier where the body states none."""
+    answer = {"id": "c", "choices": [], "usage": USAGE}
+
+    def tier(answer: object, **heads: str) -> str:
+        named = {name.replace("_", "-"): value for name, value in heads.items()}
+        return read(path, "a.openai.azure.com", answer=answer, headers=named).service_tier
+
+    assert tier({**answer, "service_tier": "default"}, x_ms_is_spilled_over="true") == "spillover"
+    assert tier(answer, x_ms_is_spilled_over="false") == ""
+    assert tier(answer, azureai_processed_tier="priority") == "priority"
+    assert tier({**answer, "service_tier": "default"}, azureai_processed_tier="priority") == "default"

@@ -55,6 +55,14 @@ def test_retries_by_the_sdks_own_word(value: str, count: int) -> None:
     assert finished(answered(exchange(headers={"x-stainless-retry-count": value}))).retry_count == count
 
 
+@pytest.mark.parametrize(
+    ("value", "count"), [("attempt=1; max=3", 0), ("attempt=3; max=3", 2), ("attempt=; max=3", 0), ("attempt=x", 0)]
+)
+def test_retries_by_awss_own_word(value: str, count: int) -> None:
+    """It counts attempts, from one."""
+    assert finished(answered(exchange(headers={"amz-sdk-request": value}))).retry_count == count
+
+
 def test_an_answer_before_the_request_is_all_sent() -> None:
     """An early error; the request's model is still found."""
     one = exchange()

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from agent.model import Cost, Unpriced
+from decimal import Decimal
+
+import pytest
+
+from agent.model import Cost, Unpriced, Usage
 from agent.pricing import PriceBook, Pricer
 from agent.pricing.catalog import Catalog
 from agent.pricing.overlay import Overlay
@@ -67,3 +71,21 @@ def test_catalogs_can_be_exchanged() -> None:
     cost = Pricer(book).price(call("openai", "m"))
     assert isinstance(cost, Cost)
     assert str(cost.lines[0].price_usd) == "2"
+
+
+@pytest.mark.parametrize(
+    ("rule", "inside"),
+    [
+        ('prices: [{model: "*-ptu", free: true}]\naliases: [{model: "*-ptu", is: gpt-4o}]', Decimal(0)),
+        ('aliases: [{model: "*-ptu", is: gpt-4o, service_tier: provisioned}]', "committed"),
+    ],
+    ids=["called free", "called provisioned"],
+)
+def test_what_spills_over_is_billed_by_the_call(rule: str, inside: object) -> None:
+    """An Azure deployment whose capacity is paid for, and was full: 2.50 + 10 a million, whatever the customers' file calls it."""
+    pricer = Pricer(PriceBook(overrides=parse(rule, "prices.yaml")))
+    usage = Usage(input_tokens=1000, output_tokens=1000)
+    paid, spilled = (pricer.price(call("azure.ai.openai", "chat-ptu", usage, tier=tier)) for tier in ("", "spillover"))
+    assert inside == (paid.total_usd if isinstance(paid, Cost) else paid.reason)
+    assert isinstance(spilled, Cost)
+    assert (spilled.total_usd, spilled.remarks) == (Decimal("0.0125"), ())

@@ -163,7 +163,7 @@ def test_every_provider_is_decided() -> None:
         *("ai21", "aleph_alpha", "alibaba", "aws.sagemaker", "crusoe", "deepgram", "deepinfra", "github"),
         *("hugging_face", "ibm.watsonx.ai", "jina", "nebius", "nvidia", "ollama", "pydantic_gateway", "replicate"),
         *("sambanova", "snowflake", "writer"),
-        *("exa", "firecrawl", "pinecone", "serper", "tavily"),
+        *("exa", "firecrawl", "pinecone", "serper", "tavily", "chroma", "qdrant", "weaviate", "zilliz"),
     }
     assert {name for name in names if not Catalog.knows_provider(name)} == without
 
