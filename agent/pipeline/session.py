@@ -37,6 +37,7 @@ class Session:
         "_seen_bytes",
         "_sent",
         "_stream_id",
+        "_unheard",
         "lost_bytes",
         "over",
     )
@@ -57,6 +58,8 @@ class Session:
         """Of both."""
         self.lost_bytes = 0
         """Since the last call."""
+        self._unheard = False
+        """The server said something since the last call that we can't read."""
         self.over = ""
         """Why nothing more is read: ``ended lost unknown``; "" while something is."""
 
@@ -78,12 +81,12 @@ class Session:
         if self.over:
             return
         self.over = "ended"
-        if self._ours:
-            yield from self._dialect.close()
+        self._unheard = self._unheard or any(message.missing != "cut" for message in self._received.close())
+        yield from self._open_turns()
 
     def call(self, turn: Turn, conn: ConnId, cgroup_id: int, at_ns: int) -> Call:
         reading, status = turn.reading, self._response.status
-        lost_bytes, self.lost_bytes = self.lost_bytes, 0
+        lost_bytes, self.lost_bytes, self._unheard = self.lost_bytes, 0, False
         # The handshake's number is the first turn's; nothing else comes on this connection.
         stream_id, self._stream_id = self._stream_id, self._stream_id + 1
         return Call(
@@ -118,26 +121,33 @@ class Session:
             if self.over:
                 return
             if message.missing:
+                self._unheard = self._unheard or direction is Direction.RECEIVED
                 yield from self._dialect.missing(direction, at_ns)
             else:
                 yield from self._dialect.message(direction, message.data, at_ns)
             if direction is Direction.RECEIVED:
                 self._messages += 1
         if self._received.lost:
-            yield from self._lose(at_ns)
+            yield from self._lose()
         elif self._received.ended:
             yield from self.close()
         elif (self._messages > MAX_UNKNOWN_MESSAGES or self._seen_bytes > MAX_UNKNOWN_BYTES) and not self._ours:
             self.over = "unknown"
 
-    def _lose(self, at_ns: int) -> Iterator[Turn]:
+    def _lose(self) -> Iterator[Turn]:
         """The answers can't be read any more."""
-        if self.over:
+        if not self.over:
+            self.over = "lost"
+            yield from self._open_turns()
+
+    def _open_turns(self) -> Iterator[Turn]:
+        """What was under way, as cut; and where nothing was, but something went unheard, that."""
+        if not self._ours:
             return
-        turns = list(self.close())
-        self.over = "lost"
-        if not turns and self._ours:
-            # Nothing was under way; what is asked from here on is not known, which is not "nothing".
-            reading = self._dialect.reading(complete=False, streaming=True)
-            turns.append(Turn(reading=reading, started_at_ns=at_ns, complete=False))
+        turns = list(self._dialect.close())
+        if not turns and self._unheard:
+            # It may have been an answer, which is not "nothing".
+            turns.append(
+                Turn(reading=self._dialect.reading(complete=False, streaming=True), started_at_ns=0, complete=False)
+            )
         yield from turns

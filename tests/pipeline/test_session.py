@@ -112,6 +112,26 @@ def test_a_gap_after_which_nothing_can_be_read_is_told_by_a_turn(begun: bool) ->
     assert talk.end().calls == talk.calls
 
 
+@pytest.mark.parametrize("direction", [SENT, RECEIVED])
+def test_a_message_that_nobody_misses_is_told_at_the_end(direction: Direction) -> None:
+    """Of the server: it may have been an answer.  What the client said is billed with its answer."""
+    last = frame(b'{"type":"rate_limits.updated"}', masked=direction is SENT)
+    talk = Talk().hear(frame(CREATED), frame(DONE))
+    list(talk.session.receive(direction, last[:10], 90))
+    talk.lose(direction, len(last) - 10).end()
+    cut = [(call.outcome, call.reading.evidence, call.lost_bytes, call.started_at_ns) for call in talk.calls[1:]]
+    assert cut == ([(Outcome.CUT, Evidence.ABSENT, len(last) - 10, 30)] if direction is RECEIVED else [])
+
+
+def test_a_half_message_at_the_end_is_no_answer_but_one_with_a_hole_may_be() -> None:
+    """Connections end where they will; what was lost is another thing."""
+    last = frame(b'{"type":"rate_limits.updated"}')
+    whole = [frame(CREATED), frame(DONE)]
+    assert len(Talk().hear(*whole, last[:10]).end().calls) == 1
+    assert len(Talk().hear(*whole, b"\x89\x05He").lose(RECEIVED, 3).end().calls) == 1  # a ping
+    assert len(Talk().hear(*whole, last[:10]).lose(RECEIVED, 5).end().calls) == 2
+
+
 def test_a_client_that_is_lost_costs_no_answer() -> None:
     """What the server says stands by itself."""
     talk = Talk().lose(SENT, 0).say(b'{"type":"response.create"}').hear(frame(CREATED), frame(DONE))
