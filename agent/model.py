@@ -128,7 +128,7 @@ class Verdict:
     conn: ConnId
     judgement: Judgement
     reason: str
-    """A word of a closed set, fit for a metric label: ``known_host known_path not_http http2 server_side unknown_api
+    """A word of a closed set, fit for a metric label: ``known_host known_path not_http server_side unknown_api
     upgraded session_lost session_missed quarantined unselected``."""
 
 
@@ -176,6 +176,8 @@ class RequestHead:
     http_version: str = "1.1"
     key_hash: str = ""
     """Keyed hash of the API key that came with it; "" where there was none or hashing is off."""
+    missing: bool = False
+    """HTTP/2: path or host refer to what was said before we came, or was lost, and are left out."""
 
     @property
     def path(self) -> str:
@@ -194,6 +196,7 @@ class ResponseHead:
 
     stream_id: int
     status: int
+    """0 where the head was lost and the body was not."""
     headers: Mapping[str, str]
 
 
@@ -227,6 +230,10 @@ class EndOfMessage:
     stream_id: int
     side: Side
     complete: bool
+    refused: bool = False
+    """HTTP/2: the server said that it did nothing about the request (RFC 9113, 8.7), so it cost nothing."""
+    trailers: Mapping[str, str] = field(default_factory=dict)
+    """HTTP/2; as in ``RequestHead.headers``."""
 
 
 HttpEvent = RequestHead | ResponseHead | Body | Lost | EndOfMessage

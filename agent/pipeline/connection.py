@@ -28,9 +28,10 @@ from agent.model import (
 )
 from agent.pipeline.exchange import Exchange
 from agent.pipeline.session import Session, looks_like_session
-from agent.pipeline.wire import Http1Wire, Wire
+from agent.pipeline.wire import Http1Wire, Http2Wire, Wire
 from agent.protocol.headers import KeyHasher
 from agent.protocol.http1 import looks_like_request, looks_like_response
+from agent.protocol.http2_frames import PREFACE, looks_like_frames
 from agent.streams.lifecycle import READING, Happening, State, after
 from agent.streams.reassembly import Reassembler
 
@@ -38,7 +39,6 @@ Seen = Call | Unsupported | Verdict
 
 # "OPTIONS " and a character of the target: enough to know a request line, also when it comes byte by byte.
 _ENOUGH_BYTES = 9
-_H2_PREFACE = b"PRI * HTTP/2.0"  # RFC 9113, 3.4
 # A connection that we joined in between: so much of the old exchange we wait out before we give it up.
 MAX_UNJUDGED_BYTES = 256 * 1024
 # An unknown host may be a gateway that is asked for its health or its models first.
@@ -63,6 +63,7 @@ class Connection:
         "_tokenizer",
         "_unjudged_bytes",
         "_unknown_requests",
+        "_upgraded",
         "_wire",
         "cgroup_id",
         "conn",
@@ -96,6 +97,8 @@ class Connection:
         self._exchanges: dict[int, Exchange] = {}
         self._session: Session | None = None
         """What the connection has become for good: a WebSocket whose messages we read."""
+        self._upgraded: Exchange | None = None
+        """Asked in HTTP/1, to be answered in HTTP/2 (h2c)."""
         self._first = b""
         self._unjudged_bytes = 0
         self._unknown_requests = 0
@@ -124,7 +127,7 @@ class Connection:
             elif piece.direction is Direction.SENT:
                 yield from self._first_sent(piece)
             else:
-                yield from self._first_received(piece.data)
+                yield from self._first_received(piece)
             if self.state not in READING:
                 return
 
@@ -162,16 +165,21 @@ class Connection:
             yield from self._read(self._wire, replace(piece, data=data))
         elif len(data) < _ENOUGH_BYTES:
             self._first = data
-        elif data.startswith(_H2_PREFACE):
-            yield self._refuse("http2")
+        elif PREFACE.startswith(data[: len(PREFACE)]) or looks_like_frames(data):
+            self._wire = Http2Wire(self._hash_key, whole=data.startswith(PREFACE[:_ENOUGH_BYTES]))
+            yield from self._read(self._wire, replace(piece, data=data))
         else:
             yield from self._wait(len(data), "not_http")
 
-    def _first_received(self, data: bytes) -> Iterator[Seen]:
-        if looks_like_request(data):
+    def _first_received(self, piece: Segment) -> Iterator[Seen]:
+        data = piece.data
+        if looks_like_request(data) or data.startswith(PREFACE):
             yield self._refuse("server_side")
         elif looks_like_session(data):
             yield self._refuse("session_missed")
+        elif looks_like_frames(data):
+            self._wire = Http2Wire(self._hash_key, whole=False)
+            yield from self._read(self._wire, piece)
         elif not looks_like_response(data):
             # A request line that comes byte by byte is a hostile client's; waiting it out costs little.
             yield from self._wait(len(data), "not_http")
@@ -182,6 +190,14 @@ class Connection:
             if self.state not in READING:
                 return
         if not wire.over:
+            return
+        if self._upgraded is not None:
+            exchange, self._upgraded = self._upgraded, None
+            exchange.stream_id = 1
+            self._exchanges[1] = exchange
+            self._wire = Http2Wire(self._hash_key, whole=True, upgraded=True)
+            for direction in (Direction.SENT, Direction.RECEIVED):
+                yield from self._read(self._wire, replace(piece, direction=direction, data=wire.rest(direction)))
             return
         if self._session is None:
             yield self._refuse(wire.over)
@@ -234,7 +250,9 @@ class Connection:
             exchange = self._exchanges.get(event.stream_id)
             if exchange is not None:
                 kind = _session_dialect(exchange.request) if event.status == 101 else None
-                if kind is not None:
+                if event.status == 101 and event.headers.get("upgrade", "").lower() == "h2c":
+                    self._upgraded = self._exchanges.pop(event.stream_id)
+                elif kind is not None:
                     del self._exchanges[event.stream_id]
                     self._session = Session(exchange.request, event, kind, exchange.provider)
                     if isinstance(self._wire, Http1Wire) and self._wire.doubt:
@@ -250,7 +268,9 @@ class Connection:
                 exchange.request_end(event.complete)
                 return
             del self._exchanges[event.stream_id]
-            seen = exchange.finish(self.conn, self.cgroup_id, last_at_ns, event.complete)
+            seen = exchange.finish(
+                self.conn, self.cgroup_id, last_at_ns, complete=event.complete, refused=event.refused
+            )
             if seen is not None:
                 yield seen
         elif isinstance(event, Lost):

@@ -137,7 +137,9 @@ class Exchange:
         if self._body is not None:
             self._body.gap()
 
-    def finish(self, conn: ConnId, cgroup_id: int, at_ns: int, complete: bool) -> Call | Unsupported | None:
+    def finish(
+        self, conn: ConnId, cgroup_id: int, at_ns: int, complete: bool, *, refused: bool = False
+    ) -> Call | Unsupported | None:
         """What came of it; None for an exchange that is nobody's business."""
         status = self._response.status if self._response else 0
         if self._dialect is None:
@@ -153,7 +155,7 @@ class Exchange:
                 status=status,
                 reason="unknown_api",
             )
-        reading = self._read(self._dialect, complete, at_ns)
+        reading = self._read(self._dialect, complete, at_ns, refused=refused)
         if self.provider == "unknown" and not reading.recognised and self._response is not None:
             return None
         headers = self._response.headers if self._response else {}
@@ -177,7 +179,7 @@ class Exchange:
             reading=reading,
         )
 
-    def _read(self, dialect: Dialect, complete: bool, at_ns: int) -> Reading:
+    def _read(self, dialect: Dialect, complete: bool, at_ns: int, *, refused: bool) -> Reading:
         self.request_end(complete=False)  # an answer can come before the request is all sent
         body, document = self._body, b""
         streaming = False
@@ -196,6 +198,8 @@ class Exchange:
         if self._seen is not None and self._response is not None:
             ended = complete or (streaming and bool(reading.finish_reason) and not self.lost_bytes)
             return self._seen.estimated(reading, complete=ended, document=document)
+        if self._response is None and refused:
+            return replace(reading, evidence=Evidence.NOT_APPLICABLE)
         if self._response is None and reading.evidence is Evidence.NOT_APPLICABLE:
             # The request went out and no answer was seen: what it cost is not known, which is not "nothing".
             return replace(reading, evidence=Evidence.ABSENT)

@@ -14,8 +14,8 @@ from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from agent.model import Direction, EndOfMessage, HttpEvent, RequestHead, ResponseHead, Side
+from agent.protocol import http1, http2
 from agent.protocol.headers import KEPT, KeyHasher
-from agent.protocol.http1 import RequestReader, ResponseReader
 
 
 class Wire(Protocol):
@@ -31,7 +31,7 @@ class Wire(Protocol):
 
     def close(self) -> Iterable[HttpEvent]: ...
 
-    def rest(self, direction: Direction) -> bytes: ...
+    def rest(self, direction: Direction, /) -> bytes: ...
 
 
 class Http1Wire:
@@ -40,8 +40,8 @@ class Http1Wire:
     __slots__ = ("_hash_key", "_open", "_requests", "_responses", "doubt")
 
     def __init__(self, hash_key: KeyHasher | None = None) -> None:
-        self._requests = RequestReader(KEPT, hash_key)
-        self._responses = ResponseReader(KEPT)
+        self._requests = http1.RequestReader(KEPT, hash_key)
+        self._responses = http1.ResponseReader(KEPT)
         self._open: dict[int, None] = {}
         """Requests whose answer has not ended."""
         self.doubt = False
@@ -83,7 +83,7 @@ class Http1Wire:
             # Clients wait for an answer before they ask again, so what was under way is over, seen or not.
             self.doubt = False
             yield from self._cut(list(self._open))
-            self._responses = ResponseReader(KEPT)
+            self._responses = http1.ResponseReader(KEPT)
         self._responses.expect(head.stream_id, head.method)
         self._open[head.stream_id] = None
 
@@ -100,3 +100,38 @@ class Http1Wire:
         for stream_id in stream_ids:
             del self._open[stream_id]
             yield EndOfMessage(stream_id=stream_id, side=Side.RESPONSE, complete=False)
+
+
+class Http2Wire:
+    """HTTP/2: many exchanges at once, each a stream."""
+
+    __slots__ = ("_requests", "_responses", "_streams")
+
+    def __init__(self, hash_key: KeyHasher | None = None, *, whole: bool, upgraded: bool = False) -> None:
+        """``whole``: what the server says is read from its first byte on.  ``upgraded``: stream 1 answers a request of HTTP/1 (h2c)."""
+        self._streams = http2.Streams(upgraded=upgraded)
+        self._requests = http2.RequestReader(self._streams, KEPT, hash_key)
+        self._responses = http2.ResponseReader(self._streams, KEPT, whole=whole)
+
+    @property
+    def over(self) -> str:
+        return "server_side" if self._requests.server_side or self._responses.server_side else ""
+
+    @property
+    def buffered_bytes(self) -> int:
+        return self._requests.buffered_bytes + self._responses.buffered_bytes + self._streams.buffered_bytes
+
+    def receive(self, direction: Direction, data: bytes) -> list[HttpEvent]:
+        """Raises ProtocolError."""
+        return (self._requests if direction is Direction.SENT else self._responses).receive(data)
+
+    def gap(self, direction: Direction, size: int) -> list[HttpEvent]:
+        return (self._requests if direction is Direction.SENT else self._responses).gap(size)
+
+    def close(self) -> list[HttpEvent]:
+        """What is under way has no end that we could tell: the connection gives it up."""
+        return [*self._requests.close(), *self._responses.close()]
+
+    def rest(self, _direction: Direction, /) -> bytes:
+        """Nothing comes behind HTTP/2."""
+        return b""

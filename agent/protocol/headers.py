@@ -49,6 +49,8 @@ KEPT = frozenset(
         "connection",
         "upgrade",
         "mcp-protocol-version",
+        "grpc-status",
+        "grpc-encoding",
         "sec-websocket-extensions",  # never -protocol: see above
         "x-request-id",
         "request-id",

@@ -26,7 +26,7 @@ class Head:
     """Of the key that a request came with; "" where it had none, or nobody asked for it."""
 
 
-class _Collector:
+class HeaderCollector:
     """Callbacks of one parse: keeps allowed headers only, the first value of each; lists whose parts all count are joined, a key is hashed at once."""
 
     __slots__ = ("hash_key", "headers", "keep", "key_hash", "target")
@@ -55,7 +55,7 @@ class _Collector:
 
 def request_head(data: bytes, keep: frozenset[str], hash_key: KeyHasher | None = None) -> Head:
     """``data`` is a whole head, its empty line included.  Keys in it end here: of one that came by header or query the hash is kept."""
-    collector = _Collector(keep, hash_key)
+    collector = HeaderCollector(keep, hash_key)
     parser = httptools.HttpRequestParser(collector)
     _feed(parser, data, "request")
     if collector.target.startswith(("http://", "https://")):
@@ -77,7 +77,7 @@ def request_head(data: bytes, keep: frozenset[str], hash_key: KeyHasher | None =
 
 def response_head(data: bytes, keep: frozenset[str]) -> Head:
     """``data`` is a whole head, its empty line included."""
-    collector = _Collector(keep)
+    collector = HeaderCollector(keep)
     parser = httptools.HttpResponseParser(collector)
     try:
         _feed(parser, data, "response")

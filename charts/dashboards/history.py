@@ -172,7 +172,7 @@ class Node:
         self._bytes["ignored_bytes"] += 2.2e6 * minutes * chance.uniform(0.6, 1.4)
         self._bytes["unselected_bytes"] += 4e5 * minutes * chance.uniform(0.6, 1.4)
         for judgement, reason, often in (
-            (Judgement.WATCH, "known_host", 3), (Judgement.IGNORE, "unknown_api", 5), (Judgement.IGNORE, "http2", 2),
+            (Judgement.WATCH, "known_host", 3), (Judgement.IGNORE, "unknown_api", 5), (Judgement.IGNORE, "upgraded", 2),
             (Judgement.IGNORE, "server_side", 1),
         ):  # fmt: skip
             for _ in range(int(chance.uniform(0, 2 * often * minutes))):

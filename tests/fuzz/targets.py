@@ -28,6 +28,9 @@ from agent.protocol.content import decoder_for
 from agent.protocol.eventstream import EventStreamParser
 from agent.protocol.headers import KEPT, key_hasher
 from agent.protocol.http1 import RequestReader, ResponseReader
+from agent.protocol.http2 import RequestReader as Http2Requests
+from agent.protocol.http2 import ResponseReader as Http2Responses
+from agent.protocol.http2 import Streams
 from agent.protocol.json_array import JsonArrayParser
 from agent.protocol.lines import LinesParser
 from agent.protocol.skim import KEPT_OF_A_RUN_BYTES, Skimmer
@@ -101,6 +104,22 @@ def http1(make: Callable[[], RequestReader | ResponseReader]) -> Target:
             pass
 
     return target
+
+
+def http2(data: bytes) -> None:
+    """Both directions of the same bytes, each from the start or from the middle, as the first of them says."""
+    if not data:
+        return
+    streams = Streams(upgraded=bool(data[0] & 1))
+    for side in (Http2Requests(streams, KEPT), Http2Responses(streams, KEPT, whole=bool(data[0] & 2))):
+        try:
+            for piece, lost in cuts(data[1:]):
+                for event in (side.gap(piece[0]) if lost else []) + side.receive(piece):
+                    assert KEPT.issuperset(getattr(event, "headers", {})), "a header that is not on the list was kept"
+                assert side.buffered_bytes <= MAX_HELD_BYTES
+            side.close()
+        except ProtocolError:
+            pass
 
 
 def websocket(data: bytes) -> None:
@@ -267,6 +286,7 @@ def go_code(data: bytes) -> None:
 TARGETS: dict[str, Target] = {
     "http1_request": http1(lambda: RequestReader(KEPT)),
     "http1_response": http1(lambda: ResponseReader(KEPT)),
+    "http2": http2,
     "sse": items(SseParser),
     "lines": items(LinesParser),
     "json_array": items(JsonArrayParser),

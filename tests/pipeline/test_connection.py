@@ -83,10 +83,9 @@ def test_pipelined_requests_are_answered_in_their_order() -> None:
         (Wire().send(request()), (Judgement.WATCH, "known_host")),
         (Wire().send(request("/v1/models", method="GET")), (Judgement.WATCH, "known_host")),
         (Wire().send(request(host="llm.internal:8000")), (Judgement.WATCH, "known_path")),
-        (Wire().send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), (Judgement.IGNORE, "http2")),
         (Wire().receive(request()), (Judgement.IGNORE, "server_side")),
     ],
-    ids=["host", "host, other path", "path", "http2", "server"],
+    ids=["host", "host, other path", "path", "server"],
 )
 def test_first_bytes_decide(wire: Wire, verdict: tuple[Judgement, str]) -> None:
     """One verdict, from the first bytes."""
