@@ -364,6 +364,8 @@ class Reading:
     """The response is an event stream."""
     usage: Usage = field(default_factory=Usage)
     extra_usage: tuple[ExtraUsage, ...] = ()
+    usage_by_model: tuple[ExtraUsage, ...] = ()
+    """``usage`` once more, divided among the models that did the work behind one name (Groq's compound systems)."""
     evidence: Evidence
     estimate: Estimate | None = None
     finish_reason: str = ""

@@ -9,6 +9,7 @@ A stream states usage in its last chunk and only when asked (``stream_options.in
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import ClassVar
 from urllib.parse import unquote
@@ -26,7 +27,7 @@ from agent.dialects.answers import (
 from agent.dialects.openai_usage import UsageReading, read_usage
 from agent.dialects.reader import header_count
 from agent.dialects.values import Json, error_word, get, items, last_object, mapping, parse, word
-from agent.model import Evidence, Reading, RequestHead, ResponseHead, StreamItem
+from agent.model import Evidence, ExtraUsage, Reading, RequestHead, ResponseHead, StreamItem
 
 # Mistral's agents and fill-in-the-middle, Snowflake's own path and Mistral's models on Vertex have other paths and the same bodies.
 _PATH = re.compile(
@@ -78,7 +79,7 @@ class OpenAiChat:
         """Choices that have begun and not ended …"""
         self._closed: set[int] = set()
         """… and those that have."""
-        self._several_models = False
+        self._breakdown: list[object] = []
         self._tools: dict[tuple[int, int, str], str] = {}
         self._server_tools = Tally()
 
@@ -135,8 +136,8 @@ class OpenAiChat:
             # Stated beside a choice that goes on, it will grow.
             self._usage_final = not choices or "x_groq" in answer or (bool(self._closed) and not self._open)
         # Groq's compound systems: one call, several models, one usage.
-        if len(items(get(answer, "usage_breakdown", "models"))) > 1:
-            self._several_models = True
+        parts = get(answer, "usage_breakdown", "models") or get(answer, "x_groq", "usage_breakdown", "models")
+        self._breakdown = items(parts) or self._breakdown
 
     def _take_choice(self, position: int, choice: Json) -> None:
         index = choice.get("index")
@@ -190,8 +191,16 @@ class OpenAiChat:
             service_tier=(tier_of(self._head, tier) if self._head else tier) or self._requested_tier,
             reported_cost_usd=self._header_cost if read.reported_cost_usd is None else read.reported_cost_usd,
             error=self._error,
-            remarks=(*read.remarks, "several_models") if self._several_models else read.remarks,
+            usage_by_model=tuple(self._parts()),
+            remarks=(*read.remarks, "several_models") if len(self._breakdown) > 1 else read.remarks,
         )
+
+    def _parts(self) -> Iterator[ExtraUsage]:
+        for one in self._breakdown[:MAX_TOOL_CALLS]:
+            model = word(get(one, "model"))
+            read = read_usage(mapping(get(one, "usage")), provider=self._provider, model=model)
+            if model and read.stated:
+                yield ExtraUsage(kind="part", model=model, usage=read.usage)
 
     def _evidence(self, read: UsageReading, complete: bool) -> Evidence:
         if read.stated:

@@ -91,6 +91,8 @@ class Pricer:
             return _NOT_BILLED_CALL
         plan = self._plan(call, reading.served_model, reading.requested_model)
         if isinstance(plan, Unpriced):
+            if stated and reading.usage_by_model:
+                return self._by_model(call, remarks, plan)
             if not stated and reading.extra_usage:
                 return self._extras_alone(call, remarks)
             return plan if stated or reading.server_tool_calls else _NO_USAGE
@@ -123,6 +125,24 @@ class Pricer:
         if not bill.lines:
             return _NO_USAGE
         return bill.cost(Rates(rule=f"{call.provider} extra", by_unit={}), self.book.version)
+
+    def _by_model(self, call: Call, remarks: tuple[str, ...], otherwise: Unpriced) -> Cost | Unpriced:
+        """A name that has no price, and models behind it that have: each costs what it did."""
+        bill = _Bill([*call.reading.remarks, *remarks])
+        rates = Rates(rule=f"{call.provider} by model", by_unit={})
+        for part in call.reading.usage_by_model:
+            plan = self._plan(call, part.model, "")
+            if isinstance(plan, Unpriced):
+                bill.remarks.append("part_unpriced")
+                continue
+            bill.remarks += plan.remarks
+            bill.add(part.usage, plan.rates, prefix=f"{part.model} ")
+        if not bill.lines:
+            return otherwise
+        bill.add_tools(call.reading, rates)
+        for extra in call.reading.extra_usage:
+            self._add_extra(bill, call, extra)
+        return bill.cost(rates, self.book.version)
 
     def _add_extra(self, bill: _Bill, call: Call, extra: ExtraUsage) -> None:
         if not states_tokens(extra.usage) and not states_measures(extra.usage):

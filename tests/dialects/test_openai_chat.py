@@ -257,7 +257,7 @@ def test_errors_without_an_envelope() -> None:
 
 
 def test_groqs_systems_of_several_models() -> None:
-    """One usage for several models is told, as one price can't be right; tools that ran there are counted."""
+    """One usage for several models is told, and how it divides among them; tools that ran there are counted."""
     parts = [{"model": "a", "usage": USAGE}, {"model": "b", "usage": USAGE}]
     message = {"executed_tools": [{"type": "search"}, {"type": "search"}, {"type": "python"}]}
     answer = {
@@ -266,6 +266,7 @@ def test_groqs_systems_of_several_models() -> None:
     }  # fmt: skip
     reading = read("/openai/v1/chat/completions", "api.groq.com", answer=answer)
     assert reading.remarks == ("several_models",)
+    assert [(part.model, part.usage) for part in reading.usage_by_model] == [("a", reading.usage), ("b", reading.usage)]
     assert dict(reading.server_tool_calls) == {"search": 2, "python": 1}
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
-from agent.model import Cost, CostSource, Evidence, ExtraUsage, Outcome, Unpriced, Usage
+from agent.model import Call, Cost, CostSource, Evidence, ExtraUsage, Outcome, Unpriced, Usage
 from agent.pricing import Pricer, engine
 from tests.pricing.calls import call
 
@@ -298,3 +299,27 @@ def test_remembered_prices_end_with_their_minute() -> None:
     ]
     assert costs[0] == costs[2]
     assert costs[0] != costs[1]
+
+
+def test_a_name_without_a_price_costs_what_the_models_behind_it_do() -> None:
+    """Groq's compound systems: one usage, and how it divides; what of it nobody knows is a remark, and nothing of it known is no price."""
+    parts = (
+        ExtraUsage(kind="part", model="llama-3.3-70b-versatile", usage=Usage(input_tokens=1000, output_tokens=100)),
+        ExtraUsage(kind="part", model="openai/gpt-oss-120b", usage=Usage(input_tokens=2000, output_tokens=200)),
+    )
+    made = call("groq", "groq/compound", Usage(input_tokens=3000, output_tokens=300))
+
+    def divided(*some: ExtraUsage) -> Call:
+        return replace(made, reading=replace(made.reading, usage_by_model=some))
+
+    cost = PRICER.price(divided(*parts))
+    alone = [PRICER.price(call("groq", part.model, part.usage)) for part in parts]
+    assert isinstance(cost, Cost)
+    assert all(isinstance(one, Cost) for one in alone)
+    assert cost.total_usd == sum(one.total_usd for one in alone if isinstance(one, Cost))
+    assert {line.unit.partition(" ")[0] for line in cost.lines} == {part.model for part in parts}
+    unknown = replace(parts[0], model="house-model")
+    half = PRICER.price(divided(parts[1], unknown))
+    assert isinstance(half, Cost)
+    assert (half.total_usd < cost.total_usd, "part_unpriced" in half.remarks) == (True, True)
+    assert PRICER.price(divided(unknown)) == PRICER.price(made) == Unpriced(reason="unknown_model")
