@@ -73,7 +73,8 @@ class McpTools(Reader):
     def reading(self, *, complete: bool, streaming: bool) -> Reading:
         # Only the request tells a call; nothing in an answer does.
         recognised = self._recognised or not self._read_whole
-        return replace(super().reading(complete=complete, streaming=streaming), recognised=recognised)
+        error = self.error if recognised else ""
+        return replace(super().reading(complete=complete, streaming=streaming), recognised=recognised, error=error)
 
     def _call(self, name: str) -> None:
         self._recognised = True

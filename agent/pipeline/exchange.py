@@ -156,8 +156,11 @@ class Exchange:
                 reason="unknown_api",
             )
         reading = self._read(self._dialect, complete, at_ns, refused=refused)
-        if self.provider == "unknown" and not reading.recognised and self._response is not None:
-            return None
+        if not reading.recognised and self._response is not None:
+            # Somebody else's, or (a handshake, a list of tools) served and nothing that anybody is billed for.
+            idle = 200 <= status < 400 and reading.evidence is Evidence.NOT_APPLICABLE and not reading.error
+            if self.provider == "unknown" or idle:
+                return None
         headers = self._response.headers if self._response else {}
         return Call(
             conn=conn,

@@ -7,6 +7,7 @@ import pytest
 from agent.dialects.mcp_tools import McpTools
 from agent.model import Evidence, RequestHead
 from tests.dialects.helpers import read
+from tests.exchanges import Wire, request, response
 
 ANSWER = {"jsonrpc": "2.0", "id": 1, "result": {"content": [], "isError": False}}
 
@@ -92,3 +93,13 @@ def test_names_that_are_none_are_not_counted() -> None:
     """The call is."""
     got = read("/mcp", "tools", asked=call(7), answer=ANSWER)
     assert (dict(got.server_tool_calls), got.recognised) == ({}, True)
+
+
+def test_handshakes_and_lists_of_a_known_host_are_no_calls_either() -> None:
+    """GitHub serves models and an MCP server under one name."""
+    wire = Wire()
+    for method in ("initialize", "tools/list", "tools/call"):
+        asked = call() | {"method": method}
+        wire.send(request("/mcp", "api.githubcopilot.com", asked)).receive(response(ANSWER))
+    (only,) = wire.calls
+    assert (only.provider, dict(only.reading.server_tool_calls)) == ("github", {"look_up": 1})
