@@ -2,22 +2,19 @@
 Everything after capture, from a file, without root: a tape, or recorded exchanges.
 
 An exchanges file has one JSON object a line: ``request`` and ``response`` with headers and ``body_b64``, or a WebSocket session's ``url`` and
-``messages``.  Each becomes the bytes of an HTTP/1.1 connection, with framing computed anew, and goes through the whole core.
+``messages``.  Each becomes the bytes of a connection, with framing computed anew, and goes through the whole core.
 """
 
 from __future__ import annotations
 
-import base64
 import binascii
 import gzip
-import re
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
-from urllib.parse import quote, urlsplit
 
 import orjson
 
@@ -42,16 +39,11 @@ from agent.model import (
     Verdict,
 )
 from agent.pipeline.pipeline import Output, Pipeline
+from agent.replay_exchange import Framing, exchange_bytes, target_of
 from agent.replay_session import session_bytes
 
 # One recorded exchange; the longest have a megabyte of images in them.
 _MAX_LINE_BYTES = 64 * 1024 * 1024
-_FRAMING = frozenset({"content-length", "content-encoding", "transfer-encoding", "connection"})
-# RFC 9110, 5.1 and 5.5: what a header's name is made of, and what its value is not.
-_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-# RFC 3986, 2.2: what stands for itself in a target; "%" is part of what was escaped before.
-_TARGET = "%/:?#[]@!$&'()*+,;=~"
 # Where recordings have no times: a second an exchange, so that order shows.
 _SECOND_NS = 10**9
 _EPOCH_NS = 1_764_000_000 * _SECOND_NS
@@ -59,21 +51,6 @@ _EPOCH_NS = 1_764_000_000 * _SECOND_NS
 
 class ReplayError(PodtabError):
     """The file can't be replayed."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Framing:
-    """How exchanges are put on the wire.  Tests vary it: nothing of it may change what comes out."""
-
-    coding: Callable[[bytes], tuple[str, bytes]] | None = None
-    """From a decoded body to its content coding's name and the coded body; None leaves it as recorded."""
-    chunk_sizes: Callable[[int], list[int]] | None = None
-    """From a body's size to the sizes of its HTTP chunks; None means content-length."""
-    cuts: Callable[[int], list[int]] | None = None
-    """From the size of what one direction says at a time to the sizes of the reads and writes it came in; None means 16 KiB each."""
-
-    extensions: str = ""
-    """What client and server of a WebSocket agree on, in their words: ``permessage-deflate; …``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,12 +146,9 @@ def _replay_line(path: Path, number: int, line: bytes, pipeline: Pipeline, frami
         exchange = orjson.loads(line)
         name = str(exchange["id"])
         if "messages" in exchange:
-            said = list(session_bytes(exchange, framing.extensions, _target(exchange["url"])))
+            said = list(session_bytes(exchange, framing.extensions, target_of(exchange["url"])))
         else:
-            said = [
-                (Direction.SENT, request_bytes(exchange["request"], framing)),
-                (Direction.RECEIVED, response_bytes(exchange["response"], framing)),
-            ]
+            said = exchange_bytes(exchange, framing)
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError, binascii.Error) as error:
         raise ReplayError(
             f"{path}, line {number}: not a whole recorded exchange ({type(error).__name__}): fetch the file again or drop the line"
@@ -219,67 +193,6 @@ def _events(
             positions[direction] += len(part)
             at_ns += 1000
     yield Closed(conn=conn, at_ns=at_ns)
-
-
-def request_bytes(request: Mapping[str, object], framing: Framing) -> bytes:
-    """A recorded request as HTTP/1.1."""
-    host = urlsplit(str(request["url"])).netloc.rpartition("@")[2]
-    return _message(
-        f"{request['method']} {_target(request['url'])} HTTP/1.1",
-        request,
-        framing,
-        extra=[("host", host)],
-        dropped=frozenset({"host"}),
-    )
-
-
-def _target(url: object) -> str:
-    """Recorders mask parts of URLs with whatever they like; on the wire a target is printable ASCII."""
-    parts = urlsplit(str(url))
-    return quote((parts.path or "/") + (f"?{parts.query}" if parts.query else ""), safe=_TARGET)
-
-
-def response_bytes(response: Mapping[str, object], framing: Framing) -> bytes:
-    """A recorded response as HTTP/1.1."""
-    return _message(f"HTTP/1.1 {response['status']} Recorded", response, framing, extra=[], dropped=frozenset())
-
-
-def _message(
-    start: str,
-    message: Mapping[str, object],
-    framing: Framing,
-    *,
-    extra: list[tuple[str, str]],
-    dropped: frozenset[str],
-) -> bytes:
-    body = base64.b64decode(str(message["body_b64"]), validate=True)
-    headers = [(str(name), str(value)) for name, value in message["headers"]]  # type: ignore[attr-defined]
-    headers = [(name, value) for name, value in headers if name.lower() not in _FRAMING | dropped] + extra
-    # Recordings of HTTP/2 have names like ":authority", and masks can be anything.
-    headers = [(name, value) for name, value in headers if _NAME.fullmatch(name) and not _CONTROL.search(value)]
-    # Recorded framing need not fit the body: the coding goes by the first bytes.
-    coding = "gzip" if body.startswith(b"\x1f\x8b") else ""
-    if framing.coding is not None and body:
-        coding, body = framing.coding(gzip.decompress(body) if coding else body)
-    if coding:
-        headers.append(("content-encoding", coding))
-    if framing.chunk_sizes is not None and start.startswith("HTTP/"):
-        headers.append(("transfer-encoding", "chunked"))
-        body = _chunked(body, framing.chunk_sizes(len(body)))
-    else:
-        headers.append(("content-length", str(len(body))))
-    head = "".join(f"{name}: {value}\r\n" for name, value in headers)
-    return f"{start}\r\n{head}\r\n".encode("utf-8", "replace") + body
-
-
-def _chunked(body: bytes, sizes: list[int]) -> bytes:
-    parts, at = [], 0
-    for size in sizes:
-        part = body[at : at + size]
-        if part:
-            parts.append(b"%x\r\n%s\r\n" % (len(part), part))
-        at += len(part)
-    return b"".join(parts) + b"0\r\n\r\n"
 
 
 def to_json(result: Result) -> bytes:
@@ -390,4 +303,4 @@ def _stated(usage: Mapping[str, object]) -> dict[str, object]:
     return {name: value for name, value in usage.items() if value is not None}
 
 
-__all__ = ["Framing", "Output", "ReplayError", "Result", "replay", "to_json"]
+__all__ = ["Output", "ReplayError", "Result", "replay", "to_json"]

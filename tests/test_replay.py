@@ -14,7 +14,8 @@ import pytest
 from agent.capture.tape import TapeWriter
 from agent.host.tokenizer import chosen
 from agent.model import Call, Chunk, Direction, Unpriced
-from agent.replay import Framing, ReplayError, replay, to_json
+from agent.replay import ReplayError, replay, to_json
+from agent.replay_exchange import Framing
 from tests.corpus import EXCHANGES, FOLDER, needs_corpus
 from tests.dialects.framings import MATRIX
 from tests.exchanges import CHAT_ANSWER, CONN, request, response
@@ -176,6 +177,8 @@ FRAMINGS = {
         ("gzip", "chunked, random reads"),
         ("br", "random reads"),
         ("zstd", "chunked, random reads"),
+        ("as recorded", "HTTP/2"),
+        ("br", "HTTP/2, odd frames"),
     )
 }
 

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from agent.model import Call, Direction, Unpriced
-from agent.replay import Framing, ReplayError, replay, to_json
+from agent.replay import ReplayError, replay, to_json
+from agent.replay_exchange import Framing
 from agent.replay_session import session_bytes
 from tests.corpus import SESSIONS, needs_corpus
 from tests.dialects.framings import random_sizes

@@ -16,7 +16,7 @@ from statistics import median, quantiles
 from agent.estimation.counting import ByCharacters, Tokenizer
 from agent.host.tokenizer import Exact
 from agent.model import Evidence, Usage
-from agent.replay import Framing
+from agent.replay_exchange import Framing
 from tests.corpus import EXCHANGES
 from tests.dialects.test_cuts import answers, read
 from tests.estimation.measured import Error, errors

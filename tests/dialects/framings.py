@@ -9,7 +9,7 @@ from collections.abc import Callable
 import brotli
 import zstandard
 
-from agent.replay import Framing
+from agent.replay_exchange import Framing
 
 
 def random_sizes(seed: int) -> Callable[[int], list[int]]:
@@ -48,9 +48,18 @@ CODINGS: dict[str, Callable[[bytes], tuple[str, bytes]] | None] = {
 MATRIX: dict[tuple[str, str], Framing] = {
     (coding, how): Framing(
         coding=apply,
-        chunk_sizes=random_sizes(2) if "chunked" in how else None,
+        http2="HTTP/2" in how,
+        chunk_sizes=random_sizes(2) if "chunked" in how or "odd frames" in how else None,
         cuts=random_sizes(3) if "random reads" in how else None,
     )
     for coding, apply in CODINGS.items()
-    for how in ("plain", "random reads", "chunked", "chunked, random reads")
+    for how in (
+        "plain",
+        "random reads",
+        "chunked",
+        "chunked, random reads",
+        "HTTP/2",
+        "HTTP/2, random reads",
+        "HTTP/2, odd frames",
+    )
 }

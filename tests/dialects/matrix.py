@@ -13,7 +13,8 @@ import tempfile
 from pathlib import Path
 
 from agent.model import Call, Unpriced
-from agent.replay import Framing, replay, to_json
+from agent.replay import replay, to_json
+from agent.replay_exchange import Framing
 from tests.corpus import EXCHANGES, FOLDER
 from tests.dialects.framings import MATRIX
 

@@ -11,7 +11,7 @@ import pytest
 from agent.dialects import DIALECTS
 from agent.estimation.counting import ByCharacters, Tokenizer
 from agent.model import Chunk, Closed, ConnId, Direction, Evidence, PricedCall, Quarantined, RequestHead
-from agent.replay import Framing, request_bytes, response_bytes
+from agent.replay_exchange import Framing, request_bytes, response_bytes
 from tests.corpus import EXCHANGES, needs_corpus
 from tests.exchanges import pipeline
 

@@ -18,7 +18,8 @@ import pytest
 import agent.dialects
 from agent.dialects import DIALECTS, SESSION_DIALECTS
 from agent.pricing import Pricer
-from agent.replay import Framing, replay, to_json
+from agent.replay import replay, to_json
+from agent.replay_exchange import Framing
 from tests.protocol.frames import event
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -26,6 +27,9 @@ FILES = sorted(path for path in GOLDEN.glob("*/*.json") if "messages" not in jso
 """Sessions are in test_golden_sessions.py."""
 FRAMINGS = {
     "as it is": Framing(),
+    "HTTP/2, byte by byte, odd frames": Framing(
+        http2=True, chunk_sizes=lambda size: [7] * (size // 7 + 1), cuts=lambda size: [1] * size
+    ),
     "byte by byte, chunked": Framing(chunk_sizes=lambda size: [7] * (size // 7 + 1), cuts=lambda size: [1] * size),
     "gzip, chunked": Framing(
         coding=lambda body: ("gzip", gzip.compress(body)), chunk_sizes=lambda size: [50] * (size // 50 + 1)

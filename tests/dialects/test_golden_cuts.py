@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from agent.model import Evidence
-from agent.replay import Framing, request_bytes, response_bytes
+from agent.replay_exchange import Framing, request_bytes, response_bytes
 from tests.dialects.test_cuts import read as read_call
 from tests.dialects.test_golden import FILES, exchange
 

@@ -13,7 +13,8 @@ import pytest
 
 from agent.dialects import SESSION_DIALECTS
 from agent.pricing import Pricer
-from agent.replay import Framing, replay, to_json
+from agent.replay import replay, to_json
+from agent.replay_exchange import Framing
 from tests.dialects.framings import random_sizes
 from tests.dialects.test_golden import GOLDEN
 

@@ -12,7 +12,7 @@ from agent.dialects.providers import Providers
 from agent.estimation.counting import Tokenizer
 from agent.model import Chunk, Closed, ConnId, Direction, Evidence, PricedCall, Reading, Unpriced, Usage
 from agent.pipeline.pipeline import Pipeline
-from agent.replay import Framing
+from agent.replay_exchange import Framing
 from tests.dialects.test_cuts import answers
 
 

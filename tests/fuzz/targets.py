@@ -36,7 +36,7 @@ from agent.protocol.lines import LinesParser
 from agent.protocol.skim import KEPT_OF_A_RUN_BYTES, Skimmer
 from agent.protocol.sse import SseParser
 from agent.protocol.websocket import MAX_MESSAGE_BYTES, Deflate, WebSocketReader
-from agent.replay import Framing, request_bytes, response_bytes
+from agent.replay_exchange import Framing, exchange_bytes, request_bytes, response_bytes
 from agent.replay_session import session_bytes
 from tests.capture.test_gopclntab import FUNCTIONS, MAGICS, reader, table
 from tests.dialects.test_golden import answer_of, exchange
@@ -316,6 +316,10 @@ def seeds(goldens: Iterable[Mapping[str, dict[str, object]]]) -> Iterator[bytes]
         for data in (answer_of(golden["response"]), sent, received, sent + b"\xff" + received):
             yield b"\x3f\x00" + data[:4000]
             yield b"\x05\x03" + data[:4000]
+        for _, data in exchange_bytes(recorded, Framing(http2=True, chunk_sizes=lambda size: [99] * (size // 99 + 1))):
+            # For ``http2``, which begins with a byte of its own, and for ``connection``.
+            yield b"\x02\x3f\x00" + data[:4000]
+            yield b"\x3f\x00" + data[:4000]
 
 
 def _session_seeds(recorded: dict[str, Any]) -> Iterator[bytes]:
