@@ -23,7 +23,7 @@ demo: setup ## the main job, end to end, on this machine (needs root); ARGS=--js
 	@.venv/bin/podtab demo $(ARGS)
 
 bench: setup ## measure: one JSON object on standard output, a table on standard error (needs root)
-	@$(PYTHON) -m tests.bench $(ARGS)
+	@./scripts/bench $(ARGS)
 
 coverage-matrix: setup ## real clients of every TLS stack against the books, and docs/coverage.md made anew (needs root); ARGS names rows
 	@./scripts/coverage-matrix $(ARGS)

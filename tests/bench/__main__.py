@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-from tests.bench import agent_cpu, capture_cost, client_cpu, core, memory, share, startup
+from tests.bench import agent_cpu, capture_cost, client_cpu, core, memory, peers, share, startup
 from tests.bench.report import Benchmark, show
 
 BENCHMARKS: dict[str, Benchmark] = {
@@ -20,6 +20,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "startup": startup.run,
     "share": share.run,
     "client_cpu": client_cpu.run,
+    "peers": peers.run,
 }
 
 
