@@ -118,17 +118,23 @@ def wrong(expected: dict[str, Any], calls: list[dict[str, Any]]) -> list[str]:
     return found
 
 
+def scored(framing: Framing) -> dict[str, list[str]]:
+    """What is wrong with each recorded session that is not marked unsure."""
+    with gzip.open(SESSIONS, "rt", encoding="utf-8") as file:
+        sessions = [json.loads(line) for line in file]
+    calls: dict[str, list[dict[str, Any]]] = {}
+    for result in replay(SESSIONS, no_price, framing):
+        calls.setdefault(result.id, []).append(json.loads(to_json(result)))
+    certain = [one for one in sessions if not any(note.startswith("unsure:") for note in one["expected"]["notes"])]
+    return {one["id"]: wrong(one["expected"], calls[one["id"]]) for one in certain}
+
+
 @pytest.mark.parametrize("framing", FRAMINGS.values(), ids=FRAMINGS.keys())
 class TestCorpus:
     pytestmark = needs_corpus
 
     def test_every_recorded_session_is_read_exactly(self, framing: Framing) -> None:
         """Turns, models, all kinds of tokens, tool calls and transcriptions, for all that is not marked unsure."""
-        with gzip.open(SESSIONS, "rt", encoding="utf-8") as file:
-            sessions = [json.loads(line) for line in file]
-        calls: dict[str, list[dict[str, Any]]] = {}
-        for result in replay(SESSIONS, no_price, framing):
-            calls.setdefault(result.id, []).append(json.loads(to_json(result)))
-        certain = [s for s in sessions if not any(note.startswith("unsure:") for note in s["expected"]["notes"])]
-        assert certain
-        assert {s["id"]: wrong(s["expected"], calls[s["id"]]) for s in certain} == {s["id"]: [] for s in certain}
+        found = scored(framing)
+        assert found
+        assert found == {name: [] for name in found}

@@ -1,7 +1,8 @@
 """
 ``make corpus-matrix``: every recorded exchange in every framing, compared with what it should give.
 
-Prints how many of the exchanges are exact, a row a content coding and a column a way of cutting; exits 1 unless all are.
+Prints how many of the exchanges are exact, a row a content coding and a column a way of cutting, and of the WebSocket
+sessions; exits 1 unless all are.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from agent.replay import replay, to_json
 from agent.replay_exchange import Framing
 from tests.corpus import EXCHANGES, FOLDER
 from tests.dialects.framings import MATRIX
+from tests.test_replay_session import FRAMINGS as SESSION_FRAMINGS
+from tests.test_replay_session import scored
 
 
 def no_price(_: Call) -> Unpriced:
@@ -29,18 +32,18 @@ def score(framing: Framing) -> tuple[str, list[str]]:
         for result in replay(EXCHANGES, no_price, framing):
             calls.write(to_json(result) + b"\n")
         calls.seek(0)
-        scored = subprocess.run(
+        judged = subprocess.run(
             [sys.executable, FOLDER / "score.py", EXCHANGES, "--show", "3"],
             stdin=calls,
             capture_output=True,
             text=True,
             check=False,
         )
-    lines = scored.stdout.splitlines()
+    lines = judged.stdout.splitlines()
     found = re.match(r"(\d+ of \d+) exact", lines[-1]) if lines else None
     if found is None:
-        raise SystemExit(f"{Path('score.py')} gave no figure: {scored.stderr.strip()}")
-    return found[1], lines[:3] if scored.returncode else []
+        raise SystemExit(f"{Path('score.py')} gave no figure: {judged.stderr.strip()}")
+    return found[1], lines[:3] if judged.returncode else []
 
 
 def main() -> int:
@@ -57,6 +60,11 @@ def main() -> int:
             row.append(f"{figure:>24}")
             wrong += [f"{coding}, {how}: {line}" for line in complaints]
         print("".join(row), flush=True)
+    for name, framing in SESSION_FRAMINGS.items():
+        found = scored(framing)
+        exact = sum(not complaints for complaints in found.values())
+        print(f"WebSocket sessions, {name}: {exact} of {len(found)}")
+        wrong += [f"{one}: {', '.join(complaints)}" for one, complaints in found.items() if complaints]
     print("\n".join(wrong))
     return 1 if wrong else 0
 
