@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 import sys
 
-from tests.bench import agent_cpu, capture_cost, client_cpu, core, memory, peers, share, startup
+from tests.bench import agent_cpu, capture_cost, client_cpu, core, go_cost, memory, peers, share, startup
 from tests.bench.report import Benchmark, show
 
 BENCHMARKS: dict[str, Benchmark] = {
     "capture_cost": capture_cost.run,
+    "go_cost": go_cost.run,
     "agent_cpu": agent_cpu.run_all,
     "core": core.run,
     "memory": memory.run,

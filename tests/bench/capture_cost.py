@@ -42,19 +42,19 @@ def run() -> list[Result]:
         _pair(folder) as pair,
         closing(Kernel(KernelSettings(ring_bytes=RING_BYTES))) as kernel,
     ):
-        _Measure(pair, kernel).nanoseconds(256, 10)  # it has started, and mapped its library
+        Measure(pair, kernel).nanoseconds(256, 10)  # it has started, and mapped its library
         library = next(one.open_paths[1] for one in mapped_code(pair.pid).files if one.named)
         with open(library, "rb") as file:
             elf = ElfFile(file)
             best = plan(elf, Abilities(uretprobe_safe=True))
             first = plan(elf, Abilities(uretprobe_safe=True, first_instructions=True))
-        measure = _Measure(pair, kernel)
+        measure = Measure(pair, kernel)
         variants: dict[str, Variant] = {
             "none": nullcontext,
-            "empty": lambda: _attached(kernel, library, best, empty=True),
-            "capture": lambda: _judged(measure, library, best, Judgement.WATCH),
-            "first": lambda: _judged(measure, library, first, Judgement.WATCH),
-            "ignored": lambda: _judged(measure, library, best, Judgement.IGNORE),
+            "empty": lambda: attached(kernel, library, best, empty=True),
+            "capture": lambda: judged(measure, library, best, Judgement.WATCH),
+            "first": lambda: judged(measure, library, first, Judgement.WATCH),
+            "ignored": lambda: judged(measure, library, best, Judgement.IGNORE),
             "unselected": nullcontext,  # nobody selected uses the library: it carries no probe
         }
         times = measure.all(variants)
@@ -104,10 +104,10 @@ def _results(times: Times) -> list[Result]:
     return results
 
 
-class _Measure:
+class Measure:
     def __init__(self, pair: subprocess.Popen[str], kernel: Kernel) -> None:
         self._pair = pair
-        self._kernel = kernel
+        self.kernel = kernel
 
     def nanoseconds(self, size: int, pairs: int) -> float:
         assert self._pair.stdin
@@ -118,7 +118,7 @@ class _Measure:
 
     def drain(self) -> None:
         """Outside the measured time: the reader's own cost is another benchmark's."""
-        self._kernel.poll()
+        self.kernel.poll()
 
     def all(self, variants: dict[str, Variant]) -> Times:
         seen: Times = {}
@@ -135,7 +135,7 @@ class _Measure:
                         if number:  # the first round warms up
                             seen.setdefault((name, size), []).append(median(times))
                     self.drain()
-        dropped = self._kernel.counters()["records_dropped"]
+        dropped = self.kernel.counters()["records_dropped"]
         assert not dropped, f"{dropped} records were dropped: the figures would flatter capture"
         return seen
 
@@ -153,7 +153,7 @@ def _pair(folder: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 @contextmanager
-def _attached(kernel: Kernel, library: str, chosen: Plan, *, empty: bool = False) -> Iterator[None]:
+def attached(kernel: Kernel, library: str, chosen: Plan, *, empty: bool = False) -> Iterator[None]:
     link = kernel.attach_empty(library, chosen.sites) if empty else kernel.attach(library, chosen.sites)
     try:
         yield
@@ -162,10 +162,10 @@ def _attached(kernel: Kernel, library: str, chosen: Plan, *, empty: bool = False
 
 
 @contextmanager
-def _judged(measure: _Measure, library: str, chosen: Plan, judgement: Judgement) -> Iterator[None]:
+def judged(measure: Measure, library: str, chosen: Plan, judgement: Judgement) -> Iterator[None]:
     """Both ends judged before anything is measured, as the agent does after their first bytes; and forgotten after."""
-    kernel = measure._kernel
-    with _attached(kernel, library, chosen):
+    kernel = measure.kernel
+    with attached(kernel, library, chosen):
         measure.nanoseconds(256, 10)
         conns = {happening.conn for happening in kernel.poll() if isinstance(happening, Chunk)}
         assert len(conns) == 2, "two ends of one connection"

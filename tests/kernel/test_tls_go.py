@@ -27,6 +27,17 @@ BUILDS: dict[str, Callable[[], Path]] = {
 }
 
 
+def with_cookies(kernel: Kernel) -> Kernel:
+    if not kernel.cookies:
+        pytest.skip("kernels before 5.15 have no cookies: Go is told as unreadable there")
+    return kernel
+
+
+@pytest.fixture
+def kernel(kernel: Kernel) -> Kernel:
+    return with_cookies(kernel)
+
+
 @pytest.fixture
 def begin(server: Server) -> Iterator[Callable[[Path], Client]]:
     started: list[Client] = []
@@ -46,12 +57,12 @@ def losses(kernel: Kernel) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("build", BUILDS.values(), ids=BUILDS.keys())
-@pytest.mark.parametrize("links", ["uprobe_multi", "perf_event"])
+@pytest.mark.parametrize("links", ["auto", "perf_event"])
 def test_both_directions_byte_by_byte(
     load: Callable[[KernelSettings], Kernel], begin: Callable[[Path], Client], build: Callable[[], Path], links: str
 ) -> None:
     """Calls of all sizes on two connections that are closed."""
-    kernel = load(KernelSettings(links=links))
+    kernel = with_cookies(load(KernelSettings(links=links)))
     program = str(build())
     chosen = tls.sites(program)
     assert all(site.emulated for site in chosen.sites), "one trap each"

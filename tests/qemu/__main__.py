@@ -28,6 +28,7 @@ PAGE = ROOT / "docs" / "kernels.md"
 TESTS = (
     "tests/kernel/test_tls_openssl.py",
     "tests/kernel/test_tls_gnutls.py",
+    "tests/kernel/test_tls_go.py",
     "tests/kernel/test_loss.py",
     "tests/kernel/test_targets.py",
     "tests/kernel/test_lifecycle.py",
