@@ -22,6 +22,8 @@ from capstone import arm64, x86
 from agent.capture.elf import Function
 
 _APPLICATION_DATA = 23  # RFC 8446, 5.1
+# The longest look at the bound that was seen has 4 instructions.
+_PROLOGUE_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +48,10 @@ class _Machine:
     call: str
     stack_check: str
     """The jump that opens a function: to where the stack is made larger."""
+    before_check: tuple[str, ...]
+    """What comes before that: the look at the goroutine's bound, g.stackguard0."""
+    jump_bytes: tuple[int, ...]
+    """Lengths of an unconditional jump."""
     narrow: str
     """The second argument's register where it holds a byte."""
 
@@ -58,6 +64,8 @@ MACHINES = {
         arguments=("rax", "rbx", "rcx"),
         call="call",
         stack_check="jbe",
+        before_check=("lea", "cmp"),
+        jump_bytes=(5, 2),
         narrow="ebx",
     ),
     "AArch64": _Machine(
@@ -67,6 +75,8 @@ MACHINES = {
         arguments=("x0", "x1", "x2"),
         call="bl",
         stack_check="b.ls",
+        before_check=("ldr", "mov", "sub", "cmp"),
+        jump_bytes=(4,),
         narrow="x1",
     ),
 }
@@ -82,20 +92,19 @@ def stack_check(function: Function, machine: str) -> int | None:
     """
     isa = MACHINES[machine]
     code = function.code.rstrip(isa.padding)
-    last = list(_engine(machine).disasm(code[-5:] if machine == "x64" else code[-4:], 0)) if len(code) > 16 else []
-    back = len(code) - (5 if machine == "x64" else 4)
-    if machine == "x64" and code[-2:-1] == b"\xeb":  # a short one
-        last, back = list(_engine(machine).disasm(code[-2:], 0)), len(code) - 2
-    if len(last) != 1 or _target(last[0]) is None or back + (_target(last[0]) or 0) != 0:
+    if not any(_jumps_back(function.address, code, size, machine) for size in isa.jump_bytes):
         return None
-    for instruction in _engine(machine).disasm(code[:32], function.address):
+    for instruction in _engine(machine).disasm(code[:_PROLOGUE_BYTES], function.address):
         if instruction.mnemonic == isa.stack_check:
             return int(instruction.address)
-        if instruction.group(capstone.CS_GRP_JUMP) or instruction.group(capstone.CS_GRP_CALL):
-            return None
-        if not _reads_stack_bound(instruction, machine):
+        if instruction.mnemonic not in isa.before_check or _written(instruction) & set(isa.arguments):
             return None
     return None
+
+
+def _jumps_back(start: int, code: bytes, size: int, machine: str) -> bool:
+    last = list(_engine(machine).disasm(code[-size:], start + len(code) - size))
+    return len(code) > size and len(last) == 1 and last[0].size == size and _target(last[0]) == start
 
 
 def writes(write: Function, record: int, machine: str) -> list[int]:
@@ -199,13 +208,6 @@ def _constant(instruction: capstone.CsInsn) -> int | None:
     if instruction.mnemonic in ("mov", "movz") and len(operands) == 2 and operands[1].type == capstone.CS_OP_IMM:
         return int(operands[1].imm)
     return None
-
-
-def _reads_stack_bound(instruction: capstone.CsInsn, machine: str) -> bool:
-    """Nothing but the look at the goroutine's bound (g.stackguard0) comes before the jump: no argument is touched."""
-    return not _written(instruction) & set(MACHINES[machine].arguments) and instruction.mnemonic in (
-        ("lea", "cmp") if machine == "x64" else ("ldr", "mov", "sub", "cmp")
-    )
 
 
 def _stores(instruction: capstone.CsInsn, machine: str) -> Iterator[tuple[str, int]]:

@@ -171,3 +171,18 @@ def test_two_links_on_one_program_tell_a_call_once(
         Direction.RECEIVED: PATTERN[:20] + PATTERN[:40],
     }
     assert len(found) == 2
+
+
+def test_a_program_that_checks_its_own_code_lives(
+    kernel: Kernel, begin: Callable[[Path], Client], program: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In FIPS mode Go compares its cryptography's code with a checksum at its start; no probe of ours is in there."""
+    monkeypatch.setenv("GODEBUG", "fips140=on")
+    link = kernel.attach(program, tls.sites(program).sites)
+    try:
+        client = begin(Path(program))
+        client.say("open", "call 10 20", "close")
+        happened = tls.until(kernel, lambda happened: bool(tls.closed(happened, client.pid)))
+    finally:
+        link.close()
+    assert sorted(tls.streams(happened, client.pid).values()) == sorted([tls.request(10, 20), PATTERN[:20]])
