@@ -54,7 +54,7 @@ def kernel(facts: Facts) -> Check:
             remedy="run a node image with kernel 5.8 or later",
         )
     if version < COOKIE_KERNEL:
-        meaning = "no attach cookies before 5.15: probes sit on each function's own entry and return, which is slower"
+        meaning = "no attach cookies before 5.15: probes sit on each function's own entry and return, which is slower; Go programs are not read"
         return Check(name="kernel", grade=Grade.OK, found=facts.kernel, meaning=meaning)
     return Check(name="kernel", grade=Grade.OK, found=facts.kernel)
 
