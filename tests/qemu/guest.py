@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import lzma
+import os
 import shlex
 import shutil
 import subprocess
@@ -40,7 +41,7 @@ def boot(kernel: KernelImage, command: list[str], folder: Path, results: Path, *
     shutil.rmtree(results, ignore_errors=True)
     results.mkdir(parents=True)
     (results / "run").write_text(
-        "export HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n"
+        f"export HOME=/root PATH={shlex.quote(os.environ['PATH'])}\n"
         f"cd {shlex.quote(str(folder))} && exec {shlex.join(command)}\n"
     )
     with tempfile.TemporaryDirectory(prefix="podtab-guest-") as scratch:
