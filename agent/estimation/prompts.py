@@ -8,6 +8,7 @@ Source: https://cookbook.openai.com/examples/how_to_count_tokens_with_tiktoken
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -46,9 +47,8 @@ _PLACES = (
     "texts",
     "query",
     "documents",
-    "tools",
-    "toolConfig",
 )
+_TOOL_PLACES = ("tools", "toolConfig")
 # Of what stands there, what no model reads: sound and pictures, types, identities.
 _UNREAD = frozenset(
     [
@@ -63,6 +63,10 @@ _UNREAD = frozenset(
         "url",
         "source",
         "bytes",
+        "file_data",
+        "file_id",
+        "filename",
+        "format",
         "signature",
         "encrypted_content",
         "status",
@@ -70,6 +74,10 @@ _UNREAD = frozenset(
         "cache_control",
     ]
 )
+# Parts whose text is all that they are.
+_TEXTS = ("text", "input_text", "output_text")
+# A file in letters: nobody writes a word of five hundred.
+_ENCODED = re.compile(r"[A-Za-z0-9+/=_-]{512,}")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -78,6 +86,8 @@ class Prompt:
 
     texts: list[str] = field(default_factory=list)
     added_tokens: int = 0
+    tools: bool = False
+    """Tools are offered, which some vendors explain to the model at length."""
     known: bool = False
     """The way in which this API turns the request into tokens is known: plain chat, legacy completions, embeddings."""
 
@@ -98,6 +108,10 @@ def prompt_of(api: str, body: bytes) -> Prompt | None:
     else:
         for place in _PLACES:
             prompt.texts += _texts(asked.get(place), prompt, 0)
+        # Their names and schemas are read too, so as they were sent.
+        tools = [orjson.dumps(asked[place]).decode() for place in _TOOL_PLACES if asked.get(place)]
+        prompt.texts += tools
+        prompt.tools = bool(tools)
     del prompt.texts[_MAX_TEXTS:]
     return prompt if prompt.texts or prompt.added_tokens else None
 
@@ -175,18 +189,23 @@ def _tool(function: Json, prompt: Prompt) -> None:
 def _texts(value: object, prompt: Prompt, depth: int) -> Iterator[str]:
     """Every string below ``value`` that a model reads; pictures by a constant."""
     if isinstance(value, str):
-        yield value
+        if value.startswith("data:") or _ENCODED.fullmatch(value):
+            prompt.known = False
+        else:
+            yield value
     elif depth >= _MAX_DEPTH:
         prompt.known = False
     elif isinstance(value, list):
         for one in value:
             yield from _texts(one, prompt, depth + 1)
     elif isinstance(value, dict):
-        if value.get("type") in ("image_url", "input_image", "image"):
+        kind = value.get("type")
+        if kind is not None and kind not in _TEXTS:
             prompt.known = False
+        if kind in ("image_url", "input_image", "image"):
             detail = mapping(value.get("image_url")).get("detail") or value.get("detail")
             prompt.added_tokens += _TOKENS_PER_SMALL_PICTURE if detail == "low" else _TOKENS_PER_PICTURE
             return
         for name, one in value.items():
-            if name not in _UNREAD:
+            if name not in _UNREAD and name != "role":
                 yield from _texts(one, prompt, depth + 1)

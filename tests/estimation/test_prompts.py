@@ -83,14 +83,33 @@ def test_tools_and_pictures_make_it_less_certain() -> None:
 
 
 @pytest.mark.parametrize(
+    "part",
+    [
+        {"type": "file", "file": {"filename": "a.pdf", "file_data": "data:application/pdf;base64,JVBERi0xLjQ="}},
+        {"type": "input_audio", "input_audio": {"data": "UklGRg==", "format": "wav"}},
+        {"type": "text", "text": "A" * 4096},
+        {"type": "text", "text": "data:text/plain;base64,SGVsbG8="},
+    ],
+    ids=["file", "sound", "letters without end", "data url"],
+)
+def test_files_are_not_read_as_text(part: object) -> None:
+    """A megabyte of base64 is no million tokens; how many it is, is not known, and the estimate is no longer of the certain kind."""
+    messages = [{"role": "user", "content": [{"type": "text", "text": "Hi"}, part]}]
+    prompt = prompt_of("openai/chat", json.dumps({"messages": messages}).encode())
+    assert prompt is not None
+    assert (prompt.texts, prompt.known) == (["user", "Hi"], False)
+
+
+@pytest.mark.parametrize(
     ("api", "asked", "texts", "added"),
     [
         ("openai/completions", {"prompt": ["a", "b"]}, ["a", "b"], 0),
         ("openai/embeddings", {"input": [[1, 2, 3], [4]]}, [], 4),
         ("openai/embeddings", {"input": [1, 2]}, [], 2),
-        ("anthropic/messages", {"system": "s", "messages": [{"role": "user", "content": "c"}]}, ["s", "user", "c"], 0),
+        ("anthropic/messages", {"system": "s", "messages": [{"role": "user", "content": "c"}]}, ["s", "c"], 0),
         ("gemini/streamGenerateContent", {"contents": [{"parts": [{"text": "c"}]}]}, ["c"], 0),
-        ("bedrock/converse-stream", {"messages": [{"role": "user", "content": [{"text": "c"}]}]}, ["user", "c"], 0),
+        ("bedrock/converse-stream", {"messages": [{"role": "user", "content": [{"text": "c"}]}]}, ["c"], 0),
+        ("anthropic/messages", {"messages": [], "tools": [{"name": "f"}]}, ['[{"name":"f"}]'], 0),
         ("ollama/generate", {"model": "llama", "prompt": "p"}, ["p"], 0),
     ],
 )

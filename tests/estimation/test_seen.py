@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from decimal import Decimal
+from pathlib import Path
 from statistics import quantiles
 
 import pytest
@@ -113,6 +115,17 @@ def test_anthropic_opens_with_the_input() -> None:
     assert (reading.estimate.input_error, reading.estimate.output_error) == (None, EXPECTED_ERROR["output_vendor"])
 
 
+def test_claudes_frame_and_instructions_for_tools_are_counted() -> None:
+    """A stream that was cut before its first event: nine tokens around any prompt, and what Anthropic says of tools."""
+    prompt = {"model": "claude-sonnet-4-6", "messages": [{"role": "user", "content": "one two three four"}]}
+    counts = []
+    for asked in (prompt, {**prompt, "tools": [{"name": "f"}]}):
+        sent = request("/v1/messages", "api.anthropic.com", asked)
+        reading = one(wire().send(sent).receive(stream([{"type": "ping"}], done=False, names=True)[:-5])).reading
+        counts.append(reading.usage.input_tokens)
+    assert counts == [round(4 * 1.18) + 9, round((4 + 7) * 1.18) + 9 + 346]
+
+
 def test_counts_of_every_chunk_are_left_alone() -> None:
     """Gemini's grow with the answer: what was stated last is the provider's word, not ours."""
     body = {
@@ -205,6 +218,14 @@ def test_only_known_apis_are_counted() -> None:
     names = {dialect.api for dialect in DIALECTS}
     assert not countable("openai/images")
     assert {name for name in names if countable(name)} >= {"openai/chat", "anthropic/messages", "ollama/embed"}
+
+
+def test_the_page_tells_the_same_errors() -> None:
+    """docs/accuracy.md, in the order of the table, is what estimates say of themselves."""
+    page = (Path(__file__).parents[2] / "docs" / "accuracy.md").read_text(encoding="utf-8")
+    table = page.partition("## How far off estimates are")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (?:input|output|the same) .*?\| \d+ \| \d+ % \| ([\d.]+) \|", table, re.MULTILINE)
+    assert sorted(float(row) for row in rows) == sorted(EXPECTED_ERROR.values())
 
 
 @pytest.mark.parametrize("tokenizer", [EXACT, ByCharacters()], ids=["exact", "by characters"])
