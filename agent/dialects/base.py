@@ -7,7 +7,7 @@ items, in order, and says at the end what it learned.  It may raise ``ProtocolEr
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
@@ -61,12 +61,28 @@ class Turn:
     """The provider said that it is over."""
 
 
+class Counter(Protocol):
+    """Counts what one answer used, for the case that it never says so; the pipeline's, who knows about estimates."""
+
+    @property
+    def held_bytes(self) -> int: ...
+
+    def request(self, body: bytes, complete: bool) -> None: ...
+
+    def item(self, data: bytes) -> None: ...
+
+    def estimated(self, reading: Reading, *, complete: bool) -> Reading: ...
+
+
 class SessionDialect(Dialect, Protocol):
     """
     A dialect that goes on after the handshake: one instance reads one WebSocket, and gives a turn as soon as it is over.
 
     The methods of ``Dialect`` read the handshake, which matters where it is refused.
     """
+
+    new_counter: Callable[[], Counter] | None
+    """Given where estimates are wanted.  Used by APIs whose questions hold all that is billed; a conversation's turns are billed with all before."""
 
     @property
     def recognised(self) -> bool:

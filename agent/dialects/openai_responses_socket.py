@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, NamedTuple
 
-from agent.dialects.base import Turn
+from agent.dialects.base import Counter, Turn
 from agent.dialects.openai_responses import OpenAiResponses
 from agent.dialects.reader import Reader
 from agent.dialects.values import get, mapping, parse, word
@@ -39,6 +39,11 @@ _MAX_LANES = 64
 class _Asked(NamedTuple):
     answer: OpenAiResponses
     at_ns: int
+    counter: Counter | None
+
+    @property
+    def held_bytes(self) -> int:
+        return 1024 + (self.counter.held_bytes if self.counter is not None else 0)
 
 
 @dataclass(slots=True)
@@ -53,14 +58,22 @@ class _Lane:
     deaf: bool = False
     """Events were missing since the last question: the end of its answer may be one of them."""
 
+    @property
+    def buffered_bytes(self) -> int:
+        open_ones = [*self.asked, self.under_way] if self.under_way is not None else self.asked
+        return 1024 + self.held_bytes + sum(asked.held_bytes for asked in open_ones)
+
     def end(self, asked: _Asked, *, complete: bool) -> Turn:
+        reading = asked.answer.reading(complete=complete, streaming=True)
         first_token_at_ns = 0
         if asked is self.under_way:
+            if asked.counter is not None:
+                reading = asked.counter.estimated(reading, complete=complete)
             first_token_at_ns = self.first_token_at_ns
             self.under_way, self.response_id = None, b""
             self.first_token_at_ns = self.held_bytes = 0
         return Turn(
-            reading=asked.answer.reading(complete=complete, streaming=True),
+            reading=reading,
             started_at_ns=asked.at_ns,
             first_token_at_ns=first_token_at_ns,
             complete=complete,
@@ -95,7 +108,7 @@ class OpenAiResponsesSocket(Reader):
 
     @property
     def buffered_bytes(self) -> int:
-        return sum(1024 * (1 + len(lane.asked)) + lane.held_bytes for lane in self._lanes.values())
+        return sum(lane.buffered_bytes for lane in self._lanes.values())
 
     def message(self, direction: Direction, data: bytes, at_ns: int) -> Iterable[Turn]:
         if direction is Direction.SENT:
@@ -111,6 +124,8 @@ class OpenAiResponsesSocket(Reader):
             lane = self._lanes.get(name)
             if lane is not None and lane.under_way is not None:
                 lane.first_token_at_ns = lane.first_token_at_ns or at_ns
+                if lane.under_way.counter is not None:
+                    lane.under_way.counter.item(data)
             return ()
         return self._on_event(name, kind, data, at_ns)
 
@@ -125,7 +140,7 @@ class OpenAiResponsesSocket(Reader):
             turns.append(lane.end(lane.under_way, complete=False))  # its end was missed
         if lane.under_way is None:
             # One without a question was steered to, was asked before we came, or its question was lost.
-            lane.under_way = lane.asked.popleft() if lane.asked else _Asked(self._reader(), at_ns)
+            lane.under_way = lane.asked.popleft() if lane.asked else self._opened(at_ns)
         lane.response_id = response_id
         lane.held_bytes = max(lane.held_bytes, len(data))
         lane.under_way.answer.item(StreamItem(kind, data))
@@ -145,17 +160,19 @@ class OpenAiResponsesSocket(Reader):
         return [turn for lane in self._lanes.values() for turn in lane.close()]
 
     def _on_sent(self, data: bytes, at_ns: int) -> Iterable[Turn]:
-        asked = mapping(parse(data))
-        if asked.get("type") != "response.create":
+        said = mapping(parse(data))
+        if said.get("type") != "response.create":
             return ()
-        lane, turns = self._lane(word(asked.get("stream_id")))
+        lane, turns = self._lane(word(said.get("stream_id")))
         if lane.deaf:
             # Clients ask again when they have their answer, so what is open has ended, and its end is what was missing.
             lane.deaf = False
             turns += lane.close()
-        answer = self._reader()
-        answer.request_body(data, complete=True)
-        lane.asked.append(_Asked(answer, at_ns))
+        asked = self._opened(at_ns)
+        asked.answer.request_body(data, complete=True)
+        if asked.counter is not None:
+            asked.counter.request(data, True)
+        lane.asked.append(asked)
         if len(lane.asked) > _MAX_ASKED:
             turns.append(lane.end(lane.asked.popleft(), complete=False))
         return turns
@@ -170,7 +187,7 @@ class OpenAiResponsesSocket(Reader):
         lane = self._lanes[name] = _Lane()
         return lane, turns
 
-    def _reader(self) -> OpenAiResponses:
-        reader = OpenAiResponses(self._head, self.provider)
-        reader.response_head(ResponseHead(stream_id=0, status=200, headers={}))
-        return reader
+    def _opened(self, at_ns: int) -> _Asked:
+        answer = OpenAiResponses(self._head, self.provider)
+        answer.response_head(ResponseHead(stream_id=0, status=200, headers={}))
+        return _Asked(answer, at_ns, self.new_counter() if self.new_counter is not None else None)

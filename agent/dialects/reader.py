@@ -8,11 +8,13 @@ lets pass.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 from typing import ClassVar
 
 from agent.dialects.answers import MAX_TOOL_CALLS, Tally, evidence_without_usage, header_cost, model_in_part
+from agent.dialects.base import Counter
 from agent.dialects.values import Json, error_word, get, parse, word
 from agent.model import Evidence, ExtraUsage, Reading, RequestHead, ResponseHead, StreamItem, Usage
 
@@ -62,6 +64,8 @@ class Reader:
         self.object_ids: tuple[str, ...] = ()
         self._recognised = False
         self._answered = False
+        self.new_counter: Callable[[], Counter] | None = None
+        """Sessions alone."""
 
     # ------------------------------------------------------------------------------------------- what the pipeline calls
 

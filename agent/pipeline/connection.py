@@ -254,7 +254,7 @@ class Connection:
                     self._upgraded = self._exchanges.pop(event.stream_id)
                 elif kind is not None:
                     del self._exchanges[event.stream_id]
-                    self._session = Session(exchange.request, event, kind, exchange.provider)
+                    self._session = Session(exchange.request, event, kind, exchange.provider, self._tokenizer)
                     if isinstance(self._wire, Http1Wire) and self._wire.doubt:
                         # Where the client's first frame begins is not known.
                         yield from self._calls(self._session, self._session.gap(Direction.SENT, 0, at_ns), at_ns)

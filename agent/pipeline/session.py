@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Iterator
 
 from agent.dialects.base import SessionDialect, Turn
+from agent.estimation.counting import Tokenizer
+from agent.estimation.seen import Seen, countable
 from agent.model import Call, ConnId, Direction, Message, RequestHead, ResponseHead
 from agent.pipeline.account import account_of
 from agent.pipeline.exchange import outcome_of, request_id_of
@@ -42,7 +44,14 @@ class Session:
         "over",
     )
 
-    def __init__(self, request: RequestHead, response: ResponseHead, kind: type[SessionDialect], provider: str) -> None:
+    def __init__(
+        self,
+        request: RequestHead,
+        response: ResponseHead,
+        kind: type[SessionDialect],
+        provider: str,
+        tokenizer: Tokenizer | None = None,
+    ) -> None:
         """Raises ProtocolError where the two agreed on an extension that we don't know."""
         extensions = agreed(response.headers.get("sec-websocket-extensions", ""))
         self._sent, self._received = WebSocketReader(extensions.client), WebSocketReader(extensions.server)
@@ -51,6 +60,8 @@ class Session:
         self._provider = provider
         self._dialect = kind(request, provider)
         self._dialect.response_head(response)
+        if tokenizer is not None and countable(kind.api):
+            self._dialect.new_counter = lambda: Seen(kind.api, tokenizer)
         self._stream_id = request.stream_id
         self._messages = 0
         """Of the server."""

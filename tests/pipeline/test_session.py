@@ -6,6 +6,7 @@ import pytest
 
 from agent.dialects import GeminiLive, OpenAiRealtime, OpenAiResponsesSocket
 from agent.dialects.base import SessionDialect
+from agent.estimation.counting import ByCharacters, Tokenizer
 from agent.model import Call, Direction, Evidence, Outcome, ProtocolError, RequestHead, ResponseHead
 from agent.pipeline.session import MAX_UNKNOWN_BYTES, MAX_UNKNOWN_MESSAGES, Session
 from agent.protocol.websocket import MAX_MESSAGE_BYTES
@@ -22,13 +23,18 @@ class Talk:
     """Feeds one session and keeps what came of it."""
 
     def __init__(
-        self, kind: type[SessionDialect] = OpenAiRealtime, provider: str = "openai", extensions: str = ""
+        self,
+        kind: type[SessionDialect] = OpenAiRealtime,
+        provider: str = "openai",
+        extensions: str = "",
+        tokenizer: Tokenizer | None = None,
     ) -> None:
         request = RequestHead(
             stream_id=3, method="GET", target="/v1/realtime?model=m", headers={"host": "api.openai.com"}
         )
         headers = {"x-request-id": "req_1", "openai-organization": "acme", "sec-websocket-extensions": extensions}
-        self.session = Session(request, ResponseHead(stream_id=3, status=101, headers=headers), kind, provider)
+        response = ResponseHead(stream_id=3, status=101, headers=headers)
+        self.session = Session(request, response, kind, provider, tokenizer)
         self.at_ns = 0
         self.calls: list[Call] = []
 
@@ -190,3 +196,55 @@ def test_an_extension_that_we_do_not_know_is_refused() -> None:
     """Its frames would be misread."""
     with pytest.raises(ProtocolError):
         Talk(extensions="x-webkit-frame-crypt")
+
+
+SAYS = b'{"type":"response.output_text.delta","sequence_number":4,"item_id":"i","delta":"some words that were said "}'
+RESPONSE = b'{"id":"resp_1","status":"in_progress","model":"gpt-4.1","usage":null}'
+BEGINS = b'{"type":"response.created","response":' + RESPONSE + b"}"
+ASKS = b'{"type":"response.create","model":"gpt-4.1","input":"a question of some length, as people ask it"}'
+
+
+def test_an_answer_that_was_cut_is_estimated_where_its_question_holds_all_that_is_billed() -> None:
+    """Responses over WebSocket: what was asked, and what arrived, as a lower bound; else as before."""
+    talk = Talk(OpenAiResponsesSocket, tokenizer=ByCharacters()).say(ASKS).hear(frame(BEGINS), frame(SAYS), frame(SAYS))
+    held = talk.session.buffered_bytes
+    (call,) = talk.end().calls
+    assert (call.outcome, call.reading.evidence) == (Outcome.CUT, Evidence.ESTIMATED)
+    assert call.reading.estimate is not None
+    assert call.reading.estimate.lower_bound
+    assert 10 <= (call.reading.usage.input_tokens or 0) <= 20
+    assert 8 <= (call.reading.usage.output_tokens or 0) <= 16
+    assert held > len(ASKS)
+
+
+def test_an_answer_in_a_conversation_that_the_server_keeps_is_estimated_with_a_larger_error() -> None:
+    """As over HTTP: what was said before is billed too, and is not in the question."""
+    further = ASKS.replace(b"}", b',"previous_response_id":"resp_0"}')
+    errors = []
+    for asks in (ASKS, further):
+        talk = Talk(OpenAiResponsesSocket, tokenizer=ByCharacters()).say(asks).hear(frame(BEGINS), frame(SAYS)).end()
+        estimate = talk.calls[0].reading.estimate
+        assert estimate is not None
+        assert estimate.lower_bound
+        errors.append(estimate.input_error or 0)
+    assert errors[1] > errors[0]
+
+
+def test_a_spoken_turn_is_not_estimated() -> None:
+    """Sound has no text to count, and every turn is billed with all before it."""
+    talk = Talk(OpenAiRealtime, tokenizer=ByCharacters()).say(b'{"type":"response.create"}').hear(frame(BEGINS))
+    (call,) = talk.hear(frame(SAYS)).end().calls
+    assert (call.outcome, call.reading.evidence) == (Outcome.CUT, Evidence.ABSENT)
+
+
+def test_a_question_without_any_answer_is_not_estimated() -> None:
+    """Nobody says whether it is billed."""
+    (call,) = Talk(OpenAiResponsesSocket, tokenizer=ByCharacters()).say(ASKS).end().calls
+    assert (call.outcome, call.reading.evidence) == (Outcome.CUT, Evidence.ABSENT)
+
+
+def test_what_a_provider_stated_is_not_estimated() -> None:
+    """An answer that ends says what it used."""
+    done = b'{"type":"response.completed","response":{"id":"resp_1","status":"completed","usage":' + USAGE + b"}}"
+    talk = Talk(OpenAiResponsesSocket, tokenizer=ByCharacters()).say(ASKS).hear(frame(BEGINS), frame(SAYS), frame(done))
+    assert [(call.reading.evidence, call.reading.usage.input_tokens) for call in talk.calls] == [(Evidence.REPORTED, 5)]
