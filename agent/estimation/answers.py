@@ -29,7 +29,7 @@ _TEXT = _keys("text")
 _DELTAS: Mapping[str, re.Pattern[bytes]] = MappingProxyType(
     {
         "openai/chat": _CHAT,
-        "openai/completions": _TEXT,
+        "openai/completions": _keys("text", "value"),  # Writer's word is the second
         "openai/responses": _keys("delta"),
         "anthropic/messages": _keys("text", "thinking", "partial_json"),
         "anthropic/complete": _keys("completion"),

@@ -24,6 +24,10 @@ from agent.model import Estimate, Evidence, Reading
 # A request is held until its answer has said what it used; larger ones are counted at once, so that ten thousand streams hold some megabytes.
 MAX_HELD_BYTES = 64 * 1024
 _INPUT_ALONE = frozenset({"openai/embeddings", "gemini/batchEmbedContents", "gemini/embedContent", "ollama/embed"})
+# No answer to a question for vectors is without this word.
+_EMBEDS = b'"embedding'
+# Words of the Responses API for answers that came to nothing.
+_BROKEN_OFF = frozenset({"failed", "cancelled"})
 # They open with the input's count, so it need not be counted, however the stream ends.
 _OPEN_WITH_INPUT = frozenset({"anthropic/messages", "gemini/streamGenerateContent"})
 # What is stated before the end is a placeholder, not a count.
@@ -98,16 +102,20 @@ class Seen:
 
     def estimated(self, reading: Reading, *, complete: bool, document: bytes = b"") -> Reading:
         """``reading`` with what it lacks, as far as that can be counted.  ``complete``: the whole answer was seen."""
-        if reading.evidence not in (Evidence.ABSENT, Evidence.PARTIAL) or reading.error:
-            # Whether an answer that broke off with an error is billed, nobody says.
+        if reading.evidence not in (Evidence.ABSENT, Evidence.PARTIAL):
+            return reading
+        if reading.error or reading.finish_reason in _BROKEN_OFF:
+            # Whether an answer that broke off is billed, nobody says.
+            return reading
+        if document and self._answer is not None:
+            self._answer.document(document)
+        if complete and not self._answered(reading, document):
             return reading
         usage, model = reading.usage, reading.served_model or reading.requested_model
         given = taken = None
         if usage.input_tokens is None:
             given = self._counted or self._count_input(self._asked, model)
         if usage.output_tokens is None or self._api in _OPEN_WITH_PLACEHOLDER:
-            if document and self._answer is not None:
-                self._answer.document(document)
             taken = self._count_output(reading, model)
         if given is None and taken is None:
             return reading
@@ -130,6 +138,14 @@ class Seen:
         return replace(
             reading, usage=usage, evidence=Evidence.ESTIMATED, estimate=estimate, remarks=tuple(dict.fromkeys(remarks))
         )
+
+    def _answered(self, reading: Reading, document: bytes) -> bool:
+        """Whether a whole answer is a model's at all, and not a gateway's page of apology with status 200."""
+        if reading.response_id or reading.served_model or reading.finish_reason or reading.tool_calls:
+            return True
+        if self._api in _INPUT_ALONE:
+            return _EMBEDS in document
+        return self._answer is not None and self._answer.held_bytes > 0
 
     def _count_input(self, body: bytes, model: str) -> _Count | None:
         prompt = prompt_of(self._api, body) if body else None

@@ -66,6 +66,11 @@ def test_bedrock_wraps_what_the_vendor_sends() -> None:
     assert text_of("bedrock/invoke-stream", chunk, b'{"bytes":"!', b"{}") == 'a "b"'
 
 
+def test_writer_streams_values() -> None:
+    """The same path as OpenAI's completions, another word."""
+    assert text_of("openai/completions", b'{"value":"Sure"}', b'{"value":","}') == "Sure,"
+
+
 def test_an_empty_text_hides_no_other() -> None:
     """OpenRouter's reasoning stands beside an empty content, a tool's arguments beside none."""
     assert text_of("openai/chat", b'{"delta":{"content":"","reasoning":"why"}}') == "why"

@@ -139,6 +139,33 @@ def test_counts_of_every_chunk_are_left_alone() -> None:
     assert reading.evidence is Evidence.PARTIAL
 
 
+@pytest.mark.parametrize(
+    ("path", "answer"),
+    [
+        ("/v1/chat/completions", b"<html>busy</html>"),
+        ("/v1/chat/completions", {}),
+        ("/v1/responses", {"id": "resp_1", "status": "failed", "model": "gpt-4o-mini", "error": None}),
+        ("/v1/responses", {"id": "resp_1", "status": "cancelled", "model": "gpt-4o-mini"}),
+        ("/v1/embeddings", {"object": "list"}),
+    ],
+)
+def test_what_no_model_answered_is_not_estimated(path: str, answer: object) -> None:
+    """A page of apology with status 200, and answers that came to nothing."""
+    asked = {**ASK, "input": "Say hello"}
+    call = one(wire().send(request(path, body=asked)).receive(response(answer)))
+    assert (call.reading.evidence, call.reading.usage) == (Evidence.ABSENT, Usage())
+
+
+def test_vectors_without_usage_are_counted_by_what_was_asked() -> None:
+    """There is no output to count, and none is missing."""
+    asked = {"model": "text-embedding-3-small", "input": ["hello world", "hello"]}
+    answer = {"object": "list", "data": [{"embedding": [0.1]}], "model": "text-embedding-3-small"}
+    reading = one(wire().send(request("/v1/embeddings", body=asked)).receive(response(answer))).reading
+    assert (reading.usage, reading.evidence) == (Usage(input_tokens=3), Evidence.ESTIMATED)
+    assert reading.estimate is not None
+    assert not reading.estimate.lower_bound
+
+
 @pytest.mark.parametrize("broken", [{"error": {"code": "overloaded"}}, "no answer"])
 def test_what_may_not_be_billed_is_not_estimated(broken: object) -> None:
     """Answers that break off with an error, and requests that nobody was seen to answer."""
