@@ -1,5 +1,6 @@
 """
-HTTP/1.1 over TLS, as much of it as the providers' edges show: keep-alive, content-length and chunked bodies, content codings.
+HTTP over TLS, as much of it as the providers' edges show: HTTP/2 for who offers it (``http2``), else HTTP/1.1 with keep-alive,
+content-length and chunked bodies; content codings.
 
 It is written by hand and shares nothing with ``agent.protocol``, which must not be checked against itself.
 """
@@ -7,7 +8,9 @@ It is written by hand and shares nothing with ``agent.protocol``, which must not
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import ssl
+from collections.abc import Awaitable, Callable
 from email.utils import formatdate
 from pathlib import Path
 from typing import TextIO
@@ -33,11 +36,16 @@ class Server:
         """``certificate`` holds the chain and the key."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate)
-        context.set_alpn_protocols(["http/1.1"])
+        context.set_alpn_protocols(["h2", "http/1.1"] if importlib.util.find_spec("h2") else ["http/1.1"])
         return await asyncio.start_server(self._connection, host, port, ssl=context, backlog=256)
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
+            if writer.get_extra_info("ssl_object").selected_alpn_protocol() == "h2":
+                from agent.demo.provider.http2 import Http2
+
+                await Http2(reader, writer, self._http2).serve()
+                return
             while (request := await _read(reader)) is not None:
                 answer, ordinal = self._routes.answer(request)
                 pieces = wire(answer, ordinal, request.headers.get("accept-encoding", ""))
@@ -46,8 +54,7 @@ class Server:
                 booked_at = len(answer.pieces) if answer.is_stream else len(pieces) - 1
                 for place, piece in enumerate(pieces):
                     if place == booked_at:
-                        self._books.write(to_line(answer.served))
-                        self._books.flush()
+                        self._book(answer)
                     writer.write(piece)
                     await writer.drain()
                     if answer.is_stream:
@@ -58,6 +65,28 @@ class Server:
             pass  # the client went away; what it did not get is not in the books
         finally:
             writer.close()
+
+    async def _http2(
+        self,
+        request: Request,
+        head: Callable[[list[tuple[str, str]]], None],
+        send: Callable[[bytes, bool], Awaitable[None]],
+    ) -> None:
+        answer, ordinal = self._routes.answer(request)
+        headers, pieces = _content(answer, ordinal, request.headers.get("accept-encoding", ""))
+        head([(":status", str(answer.status)), *headers.items()])
+        # Of a coded stream the last piece is the coding's end alone.
+        booked_at = len(answer.pieces) - 1
+        for place, piece in enumerate(pieces):
+            if place == booked_at:
+                self._book(answer)
+            await send(piece, place == len(pieces) - 1)
+            if answer.is_stream:
+                await asyncio.sleep(EVENT_PAUSE_SECONDS)
+
+    def _book(self, answer: Answer) -> None:
+        self._books.write(to_line(answer.served))
+        self._books.flush()
 
 
 async def _read(reader: asyncio.StreamReader) -> Request | None:
@@ -100,16 +129,12 @@ def wire(answer: Answer, ordinal: int, accepted: str) -> list[bytes]:
 
     Documents alternate between content-length and chunks of odd sizes; streams are chunked, an event a chunk.
     """
-    coding = choose(accepted, ordinal)
-    pieces = list(filter(None, encode(coding, answer.pieces)))
+    headers, pieces = _content(answer, ordinal, accepted)
     chunked = answer.is_stream or ordinal % 2 == 0
     if chunked and not answer.is_stream:
         whole = b"".join(pieces)
         step = max(1, min(1021, len(whole) // 3))
         pieces = [whole[at : at + step] for at in range(0, len(whole), step)]
-    headers = {"date": formatdate(usegmt=True), "content-type": answer.media_type} | answer.headers
-    if coding != "identity":
-        headers["content-encoding"] = coding
     if chunked:
         headers["transfer-encoding"] = "chunked"
         pieces = [b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces] + [b"0\r\n\r\n"]
@@ -117,3 +142,11 @@ def wire(answer: Answer, ordinal: int, accepted: str) -> list[bytes]:
         headers["content-length"] = str(sum(map(len, pieces)))
     lines = [f"HTTP/1.1 {answer.status} {REASONS[answer.status]}", *(f"{k}: {v}" for k, v in headers.items()), "", ""]
     return ["\r\n".join(lines).encode("latin-1"), *pieces]
+
+
+def _content(answer: Answer, ordinal: int, accepted: str) -> tuple[dict[str, str], list[bytes]]:
+    coding = choose(accepted, ordinal)
+    headers = {"date": formatdate(usegmt=True), "content-type": answer.media_type} | answer.headers
+    if coding != "identity":
+        headers["content-encoding"] = coding
+    return headers, list(filter(None, encode(coding, answer.pieces)))
