@@ -94,7 +94,7 @@ class Seen:
         if len(body) <= MAX_HELD_BYTES:
             self._asked = body
         elif complete and self._api not in _OPEN_WITH_INPUT and _STREAMS.search(body):
-            self._counted = self._count_input(body, model_in_part(body))
+            self._counted = self._count_input(body, model_in_part(body).lower())
 
     def item(self, data: bytes) -> None:
         if self._answer is not None:
@@ -111,7 +111,7 @@ class Seen:
             self._answer.document(document)
         if complete and not self._answered(reading, document):
             return reading
-        usage, model = reading.usage, reading.served_model or reading.requested_model
+        usage, model = reading.usage, (reading.served_model or reading.requested_model).lower()
         given = taken = None
         if usage.input_tokens is None:
             given = self._counted or self._count_input(self._asked, model)

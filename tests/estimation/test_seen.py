@@ -93,6 +93,13 @@ def test_a_cut_stream_is_a_lower_bound() -> None:
     assert call.reading.remarks == ("estimate_is_lower_bound",)
 
 
+def test_names_of_models_have_any_case() -> None:
+    """Hubs write their models' names with capitals."""
+    told = [{**one, "model": "mistralai/Mixtral-8x7B-Instruct"} for one in [chunk("word " * 100), chunk(reason="stop")]]
+    reading = one(wire().send(request(body=ASK)).receive(stream(told))).reading
+    assert reading.usage.output_tokens == pytest.approx(125, abs=2)
+
+
 def test_hidden_reasoning_is_a_lower_bound() -> None:
     """A model that thinks unseen is billed for far more than can be seen, also where the stream is whole."""
     told = [{**one, "model": "o3-2025-04-16"} for one in HELLO]

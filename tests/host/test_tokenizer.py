@@ -66,6 +66,23 @@ def test_time_is_capped() -> None:
     assert (counted.tokens, fake.chars) == (MAX_COUNTED_CHARS, tokenizer._PIECE_CHARS)
 
 
+def test_loading_is_not_counted_as_time() -> None:
+    """The first text of an encoding is counted whole, however long its vocabulary takes to load."""
+
+    class Slow(Fake):
+        now = 0.0
+
+        def __call__(self, texts: Sequence[str], encoding: str, threads: int) -> list[int]:
+            self.now += 1.0 if texts == [""] else 0.001
+            return super().__call__(texts, encoding, threads)
+
+    slow = Slow()
+    exact = Exact(slow, clock=lambda: slow.now)
+    for encoding in ("a", "b"):
+        exact.count(["x" * MAX_COUNTED_CHARS], encoding)
+    assert slow.chars == 2 * MAX_COUNTED_CHARS
+
+
 class Panic(BaseException):
     """What Rust's panics are in Python."""
 
