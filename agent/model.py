@@ -264,7 +264,7 @@ class Evidence(enum.StrEnum):
     REPORTED = "reported"
     """The provider's own final count."""
     ESTIMATED = "estimated"
-    """We counted, at least one of the figures: ``Reading.estimate`` says which, and how well."""
+    """We counted at least one of the figures.  Of tokens ``Reading.estimate`` says which, and how well; pieces and characters are what they are."""
     PARTIAL = "partial"
     """Bytes were lost or the stream was cut: a lower bound, or a provisional count."""
     ABSENT = "absent"
