@@ -66,6 +66,19 @@ class Site:
     """Its mnemonic, for ``podtab doctor``."""
 
 
+class Sign(enum.Enum):
+    """What has to be seen of a process before a stack is told that nobody can read."""
+
+    PRESENT = "present"
+    """That it executes the file."""
+    PROGRAM = "program"
+    """That the file is its program, which was built with the stack to use it; of a library, a connection as for TCP."""
+    TCP = "tcp"
+    """A TCP connection to port 443."""
+    UDP = "udp"
+    """The same of UDP."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unreadable:
     """A TLS stack that a file carries and that nobody can read from outside."""
@@ -75,6 +88,7 @@ class Unreadable:
     """Why, in one sentence."""
     remedy: str
     """What the owner of the pod can do."""
+    sign: Sign = Sign.PRESENT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,13 +17,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from agent.capture import coverage
+from agent.capture.coverage import Library, Link
 from agent.capture.debugfile import with_symbols
 from agent.capture.elf import ElfError, ElfFile, OtherFormatError
-from agent.capture.plan import Plan, Site, Unreadable
+from agent.capture.plan import Plan, Sign, Site, Unreadable
 from agent.capture.processes import Code, FileId, Mapped, mapped_code, opened, read_process
 from agent.capture.selection import Choice
+from agent.capture.sockets import signs_of
 from agent.host.containers import pod_of
-from agent.model import CoverageReason, PodtabError, Process, ProcessCoverage
+from agent.model import PodtabError, Process, ProcessCoverage
 
 # Files without TLS functions are remembered, so that each is read once: a node's images have some thousands.
 _MAX_REMEMBERED_FILES = 50_000
@@ -33,10 +36,8 @@ _MAX_IDLE_LINKS = 512
 _UNSEEN = (-1, -1)
 # A late dlopen is found by looking again, less and less often.
 RESCAN_AFTER_NS = tuple(int(seconds * 1e9) for seconds in (0.1, 0.3, 1, 3, 10, 30))
-
-
-class Link(Protocol):
-    def close(self) -> None: ...
+# A call to a model takes seconds, and clients keep connections for longer.
+SIGNS_AFTER_NS = 3 * 10**9
 
 
 class Attacher(Protocol):
@@ -83,19 +84,6 @@ class Sight:
 
 
 @dataclass(slots=True)
-class _Library:
-    path: str
-    plan: Plan
-    link: Link | None = None
-    error: str = ""
-    users: set[int] = field(default_factory=set)
-    """Selected processes that map it."""
-    idle_since_ns: int = 0
-    linked_ticks: int = 0
-    """When it got its link, on the clock of ``Process.start_ticks``."""
-
-
-@dataclass(slots=True)
 class _Watched:
     process: Process
     choice: Choice
@@ -109,6 +97,10 @@ class _Watched:
     """We may not read what it maps."""
     looks: int = 0
     next_look_ns: int = 0
+    signs: frozenset[Sign] = frozenset()
+    """Seen so far; replaced, never changed."""
+    next_signs_ns: int = 0
+    """0: nothing more that it could show would tell us anything."""
 
 
 class Targets:
@@ -131,7 +123,7 @@ class Targets:
         self._choose = choose
         self._learn = learn
         self._watched: dict[int, _Watched] = {}
-        self._libraries: dict[FileId, _Library] = {}
+        self._libraries: dict[FileId, Library] = {}
         self._without_tls: dict[FileId, tuple[int, int] | None] = {}
         self._dropped_groups: set[int] = set()
         self.unselected_pids: set[int] = set()
@@ -181,6 +173,8 @@ class Targets:
                     self._look(watched, at_ns)
             if watched.next_look_ns and at_ns >= watched.next_look_ns:
                 self._look(watched, at_ns)
+            elif watched.next_signs_ns and at_ns >= watched.next_signs_ns:
+                self._seek_signs(watched, at_ns)
         self._close_idle(at_ns)
 
     def reconcile(self, alive: Iterable[int], at_ns: int) -> None:
@@ -267,10 +261,25 @@ class Targets:
             self._leave(file, pid)
         watched.files = {one.file for one in mapped if self._use(one, pid)} if selected else set()
         # Its files are not read, so one whose name says nothing is known only where a selected process executes it too.
-        seen = (one.path for one in mapped if one.named or one.file in self._libraries)
+        seen = (
+            one.path
+            for one in mapped
+            if one.named or ((library := self._libraries.get(one.file)) is not None and library.speaks_for_itself)
+        )
         watched.unused_library = "" if selected else next(seen, "")
         watched.next_look_ns = at_ns + RESCAN_AFTER_NS[watched.looks] if watched.looks < len(RESCAN_AFTER_NS) else 0
         watched.looks += 1
+        self._seek_signs(watched, at_ns)
+
+    def _seek_signs(self, watched: _Watched, at_ns: int) -> None:
+        """Whether a process uses the stacks that it has and that nobody can read."""
+        awaited = {sign for library in self._used(watched) for sign in library.awaits} - watched.signs
+        if awaited:
+            watched.signs |= signs_of(watched.process.pid)
+        watched.next_signs_ns = at_ns + SIGNS_AFTER_NS if awaited - watched.signs else 0
+
+    def _used(self, watched: _Watched) -> list[Library]:
+        return [library for file in watched.files if (library := self._libraries.get(file)) is not None]
 
     def _use(self, mapped: Mapped, pid: int) -> bool:
         """Whether the file carries TLS functions; if so, it has a link from now on."""
@@ -294,13 +303,15 @@ class Targets:
             self._attach(library, mapped)
         return True
 
-    def _read(self, mapped: Mapped) -> tuple[Judged, _Library | None]:
+    def _read(self, mapped: Mapped) -> tuple[Judged, Library | None]:
         """No library where nothing says that it has to do with TLS."""
         try:
             with opened(mapped) as (file, _), with_symbols(mapped, ElfFile(file)) as elf:
                 plan = self._planner(elf)
         except OSError:
-            unopened = _Library(path=mapped.path, plan=Plan(sites=()), error="can't be opened")
+            unopened = Library(
+                path=mapped.path, is_program=mapped.is_program, plan=Plan(sites=()), error="can't be opened"
+            )
             return Judged.NOT_OPENED, unopened if mapped.named else None
         except OtherFormatError:
             return Judged.OTHER_FORMAT, None
@@ -308,16 +319,20 @@ class Targets:
             damage = Unreadable(
                 stack="unknown", detail=f"what it executes is damaged: {error}", remedy="rebuild or reinstall the file"
             )
-            return Judged.DAMAGED, _Library(path=mapped.path, plan=Plan(sites=(), unreadable=(damage,)))
+            return Judged.DAMAGED, Library(
+                path=mapped.path, is_program=mapped.is_program, plan=Plan(sites=(), unreadable=(damage,))
+            )
         if not (plan.sites or plan.missing or plan.unreadable):
             if plan.unsearched:
                 return Judged.NOT_SEARCHED, None
             return Judged.WITHOUT_TLS, None
-        return Judged.TLS, _Library(path=mapped.path, plan=plan)
+        return Judged.TLS, Library(path=mapped.path, is_program=mapped.is_program, plan=plan)
 
-    def _attach(self, library: _Library, mapped: Mapped) -> None:
+    def _attach(self, library: Library, mapped: Mapped) -> None:
         if not library.plan.sites:
-            told = (*library.plan.missing, *(f"{one.stack}: {one.detail}" for one in library.plan.unreadable))
+            told = library.plan.missing or [
+                f"{one.stack}: {one.detail}" for one in library.plan.unreadable if one.sign is Sign.PRESENT
+            ]
             library.error = library.error or "; ".join(told)
             return
         path = ""
@@ -335,47 +350,11 @@ class Targets:
             library.linked_ticks = _ticks_since_boot()
 
     def _covered(self, watched: _Watched) -> ProcessCoverage | None:
-        process = watched.process
         if watched.choice is Choice.UNSELECTED:
-            if not watched.unused_library:
-                return None
-            return ProcessCoverage(
-                process=process,
-                reason=CoverageReason.NOT_SELECTED,
-                library=watched.unused_library,
-                detail="the selection leaves it out: its bytes are dropped in the kernel",
-                remedy="change the keys under selection in the configuration, if it should be watched",
-            )
+            return coverage.unselected(watched.process, watched.unused_library)
         if watched.denied:
-            return ProcessCoverage(
-                process=process,
-                reason=CoverageReason.CANNOT_DECRYPT,
-                detail="what it maps may not be read, so its TLS library is not known",
-                remedy="run podtab as root or with capability SYS_PTRACE; see podtab doctor",
-            )
-        used = [library for file in watched.files if (library := self._libraries.get(file)) is not None]
-        if not used:
-            return None
-        # One library that can't be read is what a person wants to know, also where another one can.
-        library = next((one for one in used if one.link is None), used[0])
-        if library.link is None:
-            return ProcessCoverage(
-                process=process,
-                reason=CoverageReason.CANNOT_DECRYPT,
-                library=library.path,
-                detail=library.error or "no probe is attached",
-                remedy=next(
-                    (one.remedy for one in library.plan.unreadable),
-                    "podtab doctor says what is missing; if nothing is, report the library's build",
-                ),
-            )
-        return ProcessCoverage(
-            process=process,
-            reason=CoverageReason.READABLE,
-            library=library.path,
-            detail=f"not all functions have a probe: {', '.join(library.plan.missing)}" if library.plan.missing else "",
-            older_than_probe=process.start_ticks < library.linked_ticks,
-        )
+            return coverage.denied(watched.process)
+        return coverage.selected(watched.process, self._used(watched), watched.signs)
 
     def _leave(self, file: FileId, pid: int) -> None:
         library = self._libraries.get(file)

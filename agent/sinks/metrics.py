@@ -162,7 +162,7 @@ COVERAGE = Metric(
     name="podtab_workload_coverage",
     kind="gauge",
     labels=(*WHO, "reason"),
-    help="Processes that use TLS, by how far their calls can be read: readable, cannot_decrypt (no probe on its library), missed_start "
+    help="Processes that use TLS, by how far their calls can be read: readable, cannot_decrypt (no probe on its library, or signs of a stack that nobody can read), missed_start "
     "(holds a connection opened before the probe), bytes_lost (within ten minutes), not_selected. Processes without TLS are not counted.",
 )
 CONNECTIONS = Metric(name="podtab_open_connections", kind="gauge", help="Connections that the core holds state of.")

@@ -17,6 +17,8 @@ class Build:
 
     machine = "x64"
     segments: tuple[Segment, ...] = ()
+    code: tuple[Segment, ...] = ()
+    loaded: tuple[Segment, ...] = ()
 
     def __init__(self, functions: Iterable[Function], pointers: Mapping[int, int] | None = None) -> None:
         self.all = list(functions)

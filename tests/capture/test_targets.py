@@ -11,7 +11,7 @@ import pytest
 from agent.capture import targets as module
 from agent.capture.elf import ElfFile
 from agent.capture.links import AttachError
-from agent.capture.plan import Plan, Probe, Role, Site, Unreadable
+from agent.capture.plan import Plan, Probe, Role, Sign, Site, Unreadable
 from agent.capture.processes import Code, FileId, Mapped
 from agent.capture.selection import Choice
 from agent.capture.targets import IDLE_NS, RESCAN_AFTER_NS, Judged, Sight, Targets
@@ -99,11 +99,11 @@ class Machine:
             )
         )
 
-    def _plan(self, mapped: Mapped) -> tuple[Judged, module._Library | None]:
+    def _plan(self, mapped: Mapped) -> tuple[Judged, module.Library | None]:
         self.read.append(mapped.path)
         if mapped.path in self.without_tls:
             return Judged.WITHOUT_TLS, None
-        return Judged.TLS, module._Library(path=mapped.path, plan=Plan(sites=(SITE,)))
+        return Judged.TLS, module.Library(path=mapped.path, plan=Plan(sites=(SITE,)))
 
 
 @contextmanager
@@ -328,7 +328,7 @@ def test_a_stack_that_nobody_can_read_is_told_with_its_remedy(monkeypatch: pytes
     monkeypatch.setattr(
         Targets,
         "_read",
-        lambda self, mapped: (Judged.TLS, module._Library(mapped.path, Plan(sites=(), unreadable=(sealed,)))),
+        lambda self, mapped: (Judged.TLS, module.Library(mapped.path, Plan(sites=(), unreadable=(sealed,)))),
     )
     targets.started(1, 0)
     (one,) = targets.coverage()
@@ -340,3 +340,45 @@ def test_a_stack_that_nobody_can_read_is_told_with_its_remedy(monkeypatch: pytes
     assert machine.kernel.links == []
     assert targets.attach_errors == 0
     assert [library.unreadable for library in targets.status()] == [True]
+
+
+def test_signs_of_use_are_sought_until_they_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process with a stack that nobody can read is spoken of from the first sign on; nobody looks any more then, and never at others."""
+    machine = Machine(files={1: ["/lib/libjvm.so"], 2: ["/lib/libssl.so.3"]})
+    targets = machine.targets(monkeypatch)
+    java = Unreadable(stack="JSSE", detail="compiled", remedy="another", sign=Sign.TCP)
+    read = machine._plan
+
+    def plan(mapped: Mapped) -> tuple[Judged, module.Library | None]:
+        if "jvm" in mapped.path:
+            return Judged.TLS, module.Library(path=mapped.path, plan=Plan(sites=(), unreadable=(java,)))
+        return read(mapped)
+
+    seen: set[Sign] = set()
+    asked: list[int] = []
+
+    def signs_of(pid: int) -> set[Sign]:
+        asked.append(pid)
+        return set(seen)
+
+    monkeypatch.setattr(targets, "_read", plan)
+    monkeypatch.setattr(module, "signs_of", signs_of)
+    at_ns = 100 * 10**9
+    targets.started(1, at_ns)
+    targets.started(2, at_ns)
+    targets.rescan(at_ns + module.SIGNS_AFTER_NS)
+    assert {one.process.pid for one in targets.coverage()} == {2}
+    assert set(asked) == {1}
+    seen.add(Sign.TCP)
+    at_ns += 2 * module.SIGNS_AFTER_NS + RESCAN_AFTER_NS[-1]
+    targets.rescan(at_ns)
+    seen.clear()
+    asked.clear()
+    for _ in range(10):
+        at_ns += RESCAN_AFTER_NS[-1]
+        targets.rescan(at_ns)
+    assert asked == []
+    told = {one.process.pid: one for one in targets.coverage()}
+    assert told[1].reason is CoverageReason.CANNOT_DECRYPT
+    assert told[1].detail.startswith("JSSE")
+    assert told[1].remedy == "another"

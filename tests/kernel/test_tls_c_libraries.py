@@ -8,8 +8,8 @@ import pytest
 
 from agent.capture.kernel import Kernel, KernelSettings
 from tests.kernel import tls
+from tests.kernel.packages import AWSCRT
 from tests.kernel.tls import Client
-from tests.kernel.wheels import installed
 
 pytestmark = pytest.mark.kernel
 
@@ -18,7 +18,7 @@ DEBIAN = {"mbedtls": "libmbedtls.so.14", "wolfssl": "libwolfssl.so.35"}
 
 def library(name: str) -> str:
     if name == "s2n":
-        return str(installed("awscrt==0.38.1") / "_awscrt.abi3.so")
+        return str(AWSCRT.file())
     path = tls.loaded(DEBIAN[name])
     if not path:
         pytest.skip(f"needs {DEBIAN[name]} (scripts/test installs it)")

@@ -86,7 +86,7 @@ def _exactly(connection: ssl.SSLSocket, size: int) -> bytes:
 class Client:
     """One client process."""
 
-    def __init__(self, command: list[str], port: int) -> None:
+    def __init__(self, command: list[str], port: int | str) -> None:
         self.process = subprocess.Popen(
             [*command, str(port)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
         )

@@ -9,19 +9,20 @@ import threading
 from pathlib import Path
 
 ANSWER = bytes((i * 11 + (i >> 8)) & 255 for i in range(50_000))
-_HEAD = (
-    b"HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
-    % len(ANSWER)
-)
+_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: %d\r\nConnection: %s\r\n\r\n"
 
 
 class HttpsServer:
-    """One answer a connection, always the same; ``calls`` are (received, sent) of each."""
+    """One answer a connection, always the same; ``calls`` are (received, sent) of each.  With ``keep`` the connection stays open behind it."""
 
-    def __init__(self, certificate: tuple[Path, Path]) -> None:
+    def __init__(
+        self, certificate: tuple[Path, Path], address: tuple[str, int] = ("127.0.0.1", 0), *, keep: bool = False
+    ) -> None:
+        self._answer = _HEAD % (len(ANSWER), b"keep-alive" if keep else b"close") + ANSWER
+        self._keep = keep
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.load_cert_chain(*certificate)
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server(address)
         self.port = self._listener.getsockname()[1]
         self.url = f"https://127.0.0.1:{self.port}/path"
         self.calls: list[tuple[bytes, bytes]] = []
@@ -33,9 +34,12 @@ class HttpsServer:
                 plain, _ = self._listener.accept()
                 with plain, self._context.wrap_socket(plain, server_side=True) as connection:
                     received = _request(connection)
-                    self.calls.append((received, _HEAD + ANSWER))
-                    connection.sendall(_HEAD + ANSWER)
-                    connection.unwrap()
+                    self.calls.append((received, self._answer))
+                    connection.sendall(self._answer)
+                    if not self._keep:
+                        connection.unwrap()
+                    else:
+                        connection.recv(1)  # until the client goes
             except ssl.SSLError:
                 continue  # a client that went without a goodbye
             except OSError:

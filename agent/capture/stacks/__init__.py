@@ -13,6 +13,7 @@ from agent.capture.stacks.base import Stack
 from agent.capture.stacks.gnutls import GnuTls
 from agent.capture.stacks.go import Go
 from agent.capture.stacks.mbedtls import MBEDTLS
+from agent.capture.stacks.noticed import Noticed
 from agent.capture.stacks.nss import Nss
 from agent.capture.stacks.openssl import OpenSsl
 from agent.capture.stacks.s2n import S2N
@@ -20,6 +21,7 @@ from agent.capture.stacks.without_symbols import WithoutSymbols
 from agent.capture.stacks.wolfssl import WOLFSSL
 
 STACKS: tuple[Stack, ...] = (OpenSsl(), GnuTls(), Nss(), Go(), MBEDTLS, WOLFSSL, S2N)
+NOTICED = Noticed()
 # Asked where none of those is found by a symbol: it reads the whole file.
 WITHOUT_SYMBOLS = WithoutSymbols()
 
@@ -29,6 +31,7 @@ def plan(elf: ElfFile, abilities: Abilities) -> Plan:
     plans = [stack.plan(elf, abilities) for stack in STACKS]
     if not any(one.sites or one.missing or one.unreadable for one in plans):
         plans.append(WITHOUT_SYMBOLS.plan(elf, abilities))
+    plans.append(NOTICED.plan(elf, abilities))
     return Plan(
         sites=tuple(site for one in plans for site in one.sites),
         missing=tuple(name for one in plans for name in one.missing),
