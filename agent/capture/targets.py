@@ -313,15 +313,11 @@ class Targets:
                 path=mapped.path, is_program=mapped.is_program, plan=Plan(sites=()), error="can't be opened"
             )
             return Judged.NOT_OPENED, unopened if mapped.named else None
-        except OtherFormatError:
-            return Judged.OTHER_FORMAT, None
+        except OtherFormatError as error:
+            # A 32-bit program's libssl is one; a script's text or a font, which can be mapped like code, is not.
+            return Judged.OTHER_FORMAT, _unread(mapped, str(error)) if mapped.named else None
         except ElfError as error:
-            damage = Unreadable(
-                stack="unknown", detail=f"what it executes is damaged: {error}", remedy="rebuild or reinstall the file"
-            )
-            return Judged.DAMAGED, Library(
-                path=mapped.path, is_program=mapped.is_program, plan=Plan(sites=(), unreadable=(damage,))
-            )
+            return Judged.DAMAGED, _unread(mapped, f"damaged: {error}")
         if not (plan.sites or plan.missing or plan.unreadable):
             if plan.unsearched:
                 return Judged.NOT_SEARCHED, None
@@ -370,6 +366,15 @@ class Targets:
                 if library.link is not None:
                     library.link.close()
                 del self._libraries[file]
+
+
+def _unread(mapped: Mapped, why: str) -> Library:
+    told = Unreadable(
+        stack="unknown",
+        detail=f"what it executes is {why}",
+        remedy="rebuild or reinstall the file, for 64 bits",
+    )
+    return Library(path=mapped.path, plan=Plan(sites=(), unreadable=(told,)))
 
 
 def _ticks_since_boot() -> int:

@@ -59,6 +59,20 @@ def test_every_file_gets_a_verdict_and_only_damage_is_held_against_a_process(
     assert one.reason is CoverageReason.CANNOT_DECRYPT
 
 
+def test_a_tls_library_of_another_format_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A 32-bit program's, say: its name says what it is, so its process is not passed over."""
+    narrow = tmp_path / "libssl.so.3"
+    header = bytearray(Path(sys.executable).resolve().read_bytes()[:64])
+    header[4] = 1  # ELFCLASS32
+    narrow.write_bytes(header)
+    targets = _judging(monkeypatch, _real(narrow, named=True))
+    assert targets.judged == {Judged.LEFT_OUT: 3, Judged.OTHER_FORMAT: 1}
+    (one,) = targets.coverage()
+    assert one.reason is CoverageReason.CANNOT_DECRYPT
+    assert "64-bit" in one.detail
+    assert one.remedy
+
+
 def test_another_file_at_the_path_is_not_taken_for_the_one_that_runs(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
