@@ -128,7 +128,7 @@ class Verdict:
     conn: ConnId
     judgement: Judgement
     reason: str
-    """A word of a closed set, fit for a metric label: ``known_host known_path not_http server_side unknown_api
+    """A word of a closed set, fit for a metric label: ``known_host known_path known_body not_http server_side unknown_api
     upgraded session_lost session_missed quarantined unselected``."""
 
 

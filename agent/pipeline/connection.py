@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from agent.dialects import SESSION_DIALECTS
 from agent.dialects.base import Dialect, SessionDialect, Turn
+from agent.dialects.by_body import ByBody
 from agent.estimation.counting import Tokenizer
 from agent.model import (
     Body,
@@ -41,6 +42,8 @@ Seen = Call | Unsupported | Verdict
 _ENOUGH_BYTES = 9
 # A connection that we joined in between: so much of the old exchange we wait out before we give it up.
 MAX_UNJUDGED_BYTES = 256 * 1024
+# The same where it is HTTP/2, whose answers under way are many at once.
+MAX_JOINED_BYTES = 16 * MAX_UNJUDGED_BYTES
 # An unknown host may be a gateway that is asked for its health or its models first.
 MAX_UNKNOWN_REQUESTS = 4
 MAX_UNKNOWN_BYTES = 64 * 1024
@@ -190,6 +193,9 @@ class Connection:
             if self.state not in READING:
                 return
         if not wire.over:
+            if self.state is State.UNJUDGED and not self._exchanges and isinstance(wire, Http2Wire):
+                # Joined in the middle: answers under way, or something that only looks like frames.
+                yield from self._wait(len(piece.data), "not_http", MAX_JOINED_BYTES)
             return
         if self._upgraded is not None:
             exchange, self._upgraded = self._upgraded, None
@@ -242,7 +248,7 @@ class Connection:
                 exchange.request_body(event.data)
             else:
                 exchange.response_body(event.data, at_ns)
-            if self.state is State.UNJUDGED and exchange.seen_bytes > MAX_UNKNOWN_BYTES:
+            if self.state is State.UNJUDGED and exchange.seen_bytes > _patience(exchange.request):
                 yield self._refuse("unknown_api")
         elif isinstance(event, RequestHead):
             yield from self._on_request(event, at_ns)
@@ -272,7 +278,11 @@ class Connection:
                 self.conn, self.cgroup_id, last_at_ns, complete=event.complete, refused=event.refused
             )
             if seen is not None:
+                if self.state is State.UNJUDGED:
+                    yield self._accept("known_body")
                 yield seen
+            elif self.state is State.UNJUDGED and exchange.request.missing:
+                yield from self._unknown()
         elif isinstance(event, Lost):
             exchange = self._exchanges.get(event.stream_id)
             if exchange is not None:
@@ -281,25 +291,38 @@ class Connection:
 
     def _on_request(self, head: RequestHead, at_ns: int) -> Iterator[Seen]:
         provider = self._provider_of(head)
-        dialect = _session_dialect(head) or next((one for one in self._dialects if one.accepts(head)), None)
+        dialect = self._dialect_of(head)
         if self.state is State.UNJUDGED:
-            if provider != "unknown" or dialect is not None:
-                yield self._accept("known_host" if provider != "unknown" else "known_path")
+            if provider != "unknown":
+                yield self._accept("known_host")
+            elif head.missing:
+                pass  # the answer says what it is
+            elif dialect is not None:
+                yield self._accept("known_path")
             else:
-                self._unknown_requests += 1
-                if self._unknown_requests > MAX_UNKNOWN_REQUESTS:
-                    yield self._refuse("unknown_api")
+                yield from self._unknown()
+                if self.state not in READING:
                     return
         self._exchanges[head.stream_id] = Exchange(
             head, dialect=dialect, provider=provider, at_ns=at_ns, tokenizer=self._tokenizer
         )
 
+    def _dialect_of(self, head: RequestHead) -> type[Dialect] | None:
+        if head.missing:
+            return ByBody
+        return _session_dialect(head) or next((one for one in self._dialects if one.accepts(head)), None)
+
     # ---------------------------------------------------------------------------------------------------------- verdict
 
-    def _wait(self, size: int, reason: str) -> Iterator[Seen]:
+    def _unknown(self) -> Iterator[Seen]:
+        self._unknown_requests += 1
+        if self._unknown_requests > MAX_UNKNOWN_REQUESTS:
+            yield self._refuse("unknown_api")
+
+    def _wait(self, size: int, reason: str, limit: int = MAX_UNJUDGED_BYTES) -> Iterator[Seen]:
         """Bytes that can't be told yet: perhaps we joined in the middle of an exchange."""
         self._unjudged_bytes += size
-        if self._unjudged_bytes > MAX_UNJUDGED_BYTES:
+        if self._unjudged_bytes > limit:
             yield self._refuse(reason)
 
     def _accept(self, reason: str) -> Verdict:
@@ -312,6 +335,10 @@ class Connection:
         self._exchanges = {}
         self._first = b""
         return Verdict(conn=self.conn, judgement=Judgement.IGNORE, reason=reason)
+
+
+def _patience(request: RequestHead) -> int:
+    return MAX_UNJUDGED_BYTES if request.missing else MAX_UNKNOWN_BYTES
 
 
 def _session_dialect(request: RequestHead) -> type[SessionDialect] | None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from agent.dialects.base import Dialect
+from agent.dialects.by_body import ByBody
 from agent.estimation.counting import Tokenizer
 from agent.estimation.seen import Seen, countable
 from agent.model import (
@@ -143,19 +144,12 @@ class Exchange:
         """What came of it; None for an exchange that is nobody's business."""
         status = self._response.status if self._response else 0
         if self._dialect is None:
-            if self.provider == "unknown":
-                return None
-            return Unsupported(
-                conn=conn,
-                stream_id=self.stream_id,
-                cgroup_id=cgroup_id,
-                provider=self.provider,
-                host=self.request.host,
-                path=self.request.path,
-                status=status,
-                reason="unknown_api",
-            )
-        reading = self._read(self._dialect, complete, at_ns, refused=refused)
+            return self._unsupported(conn, cgroup_id, status)
+        api, reading = self._dialect.api, self._read(self._dialect, complete, at_ns, refused=refused)
+        if isinstance(self._dialect, ByBody):
+            api, self.provider = self._dialect.found, self._dialect.provider
+            if not api:
+                return self._unsupported(conn, cgroup_id, status)
         if not reading.recognised and self._response is not None:
             # Somebody else's, or (a handshake, a list of tools) served and nothing that anybody is billed for.
             idle = 200 <= status < 400 and reading.evidence is Evidence.NOT_APPLICABLE and not reading.error
@@ -167,7 +161,7 @@ class Exchange:
             stream_id=self.stream_id,
             cgroup_id=cgroup_id,
             provider=self.provider,
-            api=self._dialect.api,
+            api=api,
             host=self.request.host,
             status=status,
             outcome=outcome_of(status, reading, complete),
@@ -180,6 +174,20 @@ class Exchange:
             lost_bytes=self.lost_bytes,
             account=account_of(self.request, headers),
             reading=reading,
+        )
+
+    def _unsupported(self, conn: ConnId, cgroup_id: int, status: int) -> Unsupported | None:
+        if self.provider == "unknown":
+            return None
+        return Unsupported(
+            conn=conn,
+            stream_id=self.stream_id,
+            cgroup_id=cgroup_id,
+            provider=self.provider,
+            host=self.request.host,
+            path=self.request.path,
+            status=status,
+            reason="unknown_api",
         )
 
     def _read(self, dialect: Dialect, complete: bool, at_ns: int, *, refused: bool) -> Reading:

@@ -1,0 +1,142 @@
+"""What is known of a call whose path and host were said before we came: all that the bodies say, and that it comes from there."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from agent.dialects.by_body import REMARK
+from agent.model import Call, Evidence, Judgement, Unsupported
+from tests.dialects.test_golden import FILES, answer_of
+from tests.exchanges import CHAT_ANSWER, Wire
+from tests.pipeline.test_connection import verdicts
+from tests.protocol.http2_talk import Talk
+
+APIS = {
+    "anthropic/messages",
+    "bedrock/converse",
+    "gemini/generateContent",
+    "openai/chat",
+    "openai/completions",
+    "openai/embeddings",
+    "openai/responses",
+}
+# What bodies alone do not say.
+IN_HEADS = {
+    "fireworks_cached_in_a_header": "cached tokens stand in the answer's head",
+    "voyage_of_pictures": "its embeddings have no type, so the answer has no API's shape",
+}
+GOLDEN = [
+    (path, golden)
+    for path, golden in ((path, json.loads(path.read_text("utf-8"))) for path in FILES)
+    if golden["expected"]["api"] in APIS and path.stem not in IN_HEADS and golden["response"].get("status") == 200
+]
+KNOWN = {
+    "provider",
+    "requested_model",
+    "served_model",
+    "streaming",
+    "usage",
+    "evidence",
+    "finish_reason",
+    "response_id",
+}
+
+
+class Late:
+    """A connection on which everything was said once before we came."""
+
+    def __init__(self, path: str = "/v1/chat/completions", host: str = "api.openai.com") -> None:
+        self.client, self.server, self.wire = Talk(), Talk(), Wire()
+        self.path, self.host = path, host
+        self.client.request(1, path, host)
+        self.stream_id = 1
+
+    def call(self, asked: bytes, answer: bytes, status: int = 200) -> Late:
+        self.stream_id += 2
+        head = self.client.request(self.stream_id, self.path, self.host)
+        self.wire.send(head + self.client.data(self.stream_id, asked, end=True))
+        head = self.server.response(self.stream_id, status)
+        self.wire.receive(head + self.server.data(self.stream_id, answer, end=True))
+        return self
+
+    @property
+    def one(self) -> Call:
+        (call,) = self.wire.calls
+        return call
+
+
+def path_model(golden: dict[str, dict[str, object]]) -> bool:
+    """Gemini's, Bedrock's and Azure's requests name the model in the path."""
+    named = str(golden["expected"]["api"]).startswith(("gemini/", "bedrock/"))
+    return named or "/deployments/" in str(golden["request"]["url"])
+
+
+@pytest.mark.parametrize(("path", "golden"), GOLDEN, ids=[f"{path.parent.name}/{path.stem}" for path, _ in GOLDEN])
+def test_the_bodies_say_what_the_golden_exchange_says(path: Path, golden: dict[str, dict[str, object]]) -> None:
+    """API, models, every kind of token, evidence: as with heads; and the remark stands beside them."""
+    asked = b"" if golden["request"]["body"] is None else json.dumps(golden["request"]["body"]).encode()
+    call = Late().call(asked, answer_of(golden["response"])).one
+    expected, reading = golden["expected"], call.reading
+    assert (call.api, call.host) == (expected["api"], "")
+    assert REMARK in reading.remarks
+    usage = {name: value for name, value in expected["usage"].items() if value is not None}  # type: ignore[attr-defined]
+    assert {name: getattr(reading.usage, name) for name in usage} == usage
+    assert reading.evidence == expected["evidence"]
+    if "served_model" in expected:
+        assert reading.served_model == (expected["served_model"] or "")
+    if "requested_model" in expected and not path_model(golden):
+        assert reading.requested_model == (expected["requested_model"] or "")
+
+
+@pytest.mark.parametrize(
+    ("answer", "provider"),
+    [
+        (CHAT_ANSWER, "openai"),
+        (CHAT_ANSWER | {"prompt_filter_results": []}, "azure.ai.openai"),
+        (CHAT_ANSWER | {"model": "llama-3.1-8b", "x_groq": {"id": "req"}}, "groq"),
+        (CHAT_ANSWER | {"id": "gen-1", "model": "x/y"}, "openrouter"),
+        (CHAT_ANSWER | {"model": "deepseek-chat"}, "deepseek"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_the_provider_is_named_by_signs_and_by_the_models_maker(answer: dict[str, object], provider: str) -> None:
+    """What only one provider writes wins."""
+    assert Late().call(b"{}", json.dumps(answer).encode()).one.provider == provider
+
+
+def test_a_model_of_nobody_we_know_has_no_provider_and_is_no_call_of_ours() -> None:
+    """As on any host that is unknown: the API's shape is enough to count it, the provider is unknown."""
+    call = Late().call(b"{}", json.dumps(CHAT_ANSWER | {"model": "our-own"}).encode()).one
+    assert (call.provider, call.reading.evidence) == ("unknown", Evidence.REPORTED)
+
+
+def test_a_path_that_is_said_anew_decides() -> None:
+    """Node's and curl's clients say it each time; the host alone is missing."""
+    late = Late("/v1/chat/completions")
+    late.path = "/v1/messages"
+    answer = {"type": "message", "id": "msg_1", "model": "claude-x", "usage": {"input_tokens": 1, "output_tokens": 2}}
+    call = late.call(b'{"model":"claude-x"}', json.dumps(answer).encode()).one
+    assert (call.api, call.provider, call.reading.usage.output_tokens) == ("anthropic/messages", "anthropic", 2)
+
+
+def test_a_host_that_is_said_anew_names_the_provider() -> None:
+    """And its other APIs are told, without a path."""
+    late = Late("/v1/files", "other.example")
+    late.host = "api.openai.com"
+    late.call(b"", b'{"data":[]}')
+    (told,) = [output for output in late.wire.outputs if isinstance(output, Unsupported)]
+    assert (told.provider, told.path, late.wire.calls) == ("openai", "", [])
+
+
+def test_the_verdict_waits_for_the_answer() -> None:
+    """Ours by its body; somebody else's connection is let go after some answers."""
+    late = Late().call(b"{}", json.dumps(CHAT_ANSWER).encode())
+    assert verdicts(late.wire) == [(Judgement.WATCH, "known_body")]
+    other = Late("/orders", "shop.example")
+    for _ in range(8):
+        other.call(b"{}", b'{"orders":[]}')
+    assert verdicts(other.wire) == [(Judgement.IGNORE, "unknown_api")]
+    assert other.wire.calls == []
