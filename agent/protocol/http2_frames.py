@@ -136,6 +136,10 @@ class FrameReader:
         """One frame, or what is there of it.  Returns where the next step begins."""
         state = self._state
         if state is _State.HEADER:
+            if not (self._buffer or self._guessed or self._block_stream):
+                beyond = self._run_of_data(data, at, out)
+                if beyond > at:
+                    return beyond
             if self._buffer or len(data) - at < HEADER_BYTES:
                 need = HEADER_BYTES - len(self._buffer)
                 self._buffer += data[at : at + need]
@@ -164,6 +168,23 @@ class FrameReader:
         if state is _State.PREFACE:
             return self._receive_preface(data, at)
         return self._look_for_boundary(data, at)
+
+    def _run_of_data(self, data: bytes, at: int, out: list[HttpEvent]) -> int:
+        """Where a run of whole DATA frames of one stream ends: most of what there is to read, so in one go."""
+        pieces: list[bytes] = []
+        stream = 0
+        while len(data) - at >= HEADER_BYTES:
+            high, low, kind, flags, stream_id = _HEADER.unpack_from(data, at)
+            beyond = at + HEADER_BYTES + (high << 8 | low)
+            if kind != DATA or flags or beyond > len(data) or (stream_id != stream and pieces):
+                break
+            stream = stream_id
+            pieces.append(data[at + HEADER_BYTES : beyond])
+            at = beyond
+        run = b"".join(pieces)
+        if run:
+            self._on_data(stream & 0x7FFFFFFF, run, out)
+        return at
 
     def _receive_preface(self, data: bytes, at: int) -> int:
         need = len(PREFACE) - len(self._buffer)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-from tests.bench import agent_cpu, capture_cost, client_cpu, core, go_cost, memory, peers, share, startup
+from tests.bench import agent_cpu, capture_cost, client_cpu, core, go_cost, http2, memory, peers, share, startup
 from tests.bench.report import Benchmark, show
 
 BENCHMARKS: dict[str, Benchmark] = {
@@ -17,6 +17,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "go_cost": go_cost.run,
     "agent_cpu": agent_cpu.run_all,
     "core": core.run,
+    "http2": http2.run,
     "memory": memory.run,
     "startup": startup.run,
     "share": share.run,
