@@ -310,6 +310,8 @@ class Connection:
     def _dialect_of(self, head: RequestHead) -> type[Dialect] | None:
         if head.missing:
             return ByBody
+        if head.method == "CONNECT":
+            return None  # a tunnel, or a WebSocket in a stream (RFC 8441): told where the provider is known, not read
         return _session_dialect(head) or next((one for one in self._dialects if one.accepts(head)), None)
 
     # ---------------------------------------------------------------------------------------------------------- verdict

@@ -38,6 +38,10 @@ _REQUEST_IDS = (
 _NOT_FINISHED = ("", "in_progress", "queued")
 
 
+# What one holds besides bodies, measured with 10,000 at once (make bench).
+FIXED_BYTES = 2048
+
+
 class Exchange:
     """Collects one exchange.  Without a dialect bodies are counted and not kept."""
 
@@ -84,7 +88,7 @@ class Exchange:
 
     @property
     def buffered_bytes(self) -> int:
-        held = self._seen.held_bytes if self._seen else 0
+        held = FIXED_BYTES + (self._seen.held_bytes if self._seen else 0)
         held += self._request_body.buffered_bytes if self._request_body else 0
         return held + (self._body.buffered_bytes if self._body else 0)
 

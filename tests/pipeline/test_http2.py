@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from agent.model import Direction, Evidence, Judgement, Outcome, PricedCall, Quarantined, Unsupported
+from agent.model import ConnId, Direction, Evidence, Judgement, Outcome, PricedCall, Quarantined, Unsupported
+from agent.pipeline.exchange import FIXED_BYTES
 from agent.protocol.http2_frames import PREFACE
 from tests.exchanges import CHAT_ANSWER, Wire, pipeline, request
 from tests.pipeline.test_connection import verdicts
@@ -221,7 +222,35 @@ def test_a_preface_in_pieces_is_a_preface(begins: bytes) -> None:
     assert [call.reading.evidence for call in both.wire.calls] == [Evidence.REPORTED]
 
 
+def test_a_websocket_in_a_stream_is_told() -> None:
+    """Extended CONNECT (RFC 8441): seen and not read; the connection's other streams are."""
+    both = Both().begin()
+    head = [(":method", "CONNECT"), (":protocol", "websocket"), (":scheme", "https"), (":authority", "api.openai.com")]
+    both.wire.send(
+        both.client.head(1, [*head, (":path", "/v1/realtime?model=m")]) + both.client.data(1, b"\x81\x85mask")
+    )
+    both.ask(3).answer(3).answer(1, b"\x81\x05hello")
+    (told,) = [output for output in both.wire.outputs if isinstance(output, Unsupported)]
+    assert (told.path, told.status) == ("/v1/realtime", 200)
+    assert [call.stream_id for call in both.wire.calls] == [3]
+
+
 # --------------------------------------------------------------------------------------------------------- how many
+
+
+def test_streams_of_many_connections_keep_to_the_budget() -> None:
+    """A hundred streams on each of a hundred connections, with bodies that never end: the largest pay, and it is told."""
+    budget = 16 * 1024 * 1024
+    core = pipeline(max_buffered_bytes=budget)
+    for number in range(100):
+        both = Both(Wire(core, ConnId(pid=number, pointer=number, born_ns=1))).begin()
+        for stream_id in range(1, 200, 2):
+            both.wire.send(both.client.request(stream_id) + both.client.data(stream_id, b'{"x":"' + b"y" * 8000))
+        told = [output.reason for output in both.wire.outputs if isinstance(output, Quarantined)]
+        assert set(told) <= {"memory"}
+        held = sum(connection.buffered_bytes for connection in core._connections.values())
+        assert held < budget * 1.2
+    assert core.open_connections == 100
 
 
 def test_ten_thousand_streams_on_one_connection() -> None:
@@ -232,7 +261,7 @@ def test_ten_thousand_streams_on_one_connection() -> None:
     for stream_id in ids:
         both.wire.send(both.client.request(stream_id) + both.client.data(stream_id, ASK, end=True))
     (connection,) = core._connections.values()
-    assert connection.buffered_bytes < 64 * 1024 * 1024
+    assert 10_000 * FIXED_BYTES < connection.buffered_bytes < 64 * 1024 * 1024
     for stream_id in ids:
         both.wire.receive(both.server.response(stream_id) + both.server.data(stream_id, ANSWER, end=True))
     calls = [output.call for output in both.wire.outputs if isinstance(output, PricedCall)]
