@@ -88,7 +88,12 @@ def test_both_ends_saw_the_same_bytes(watched: Watched) -> None:
     sent = [data for (_, way), data in ours.items() if way is Direction.SENT]
     heard = [data for (_, way), data in ours.items() if way is Direction.RECEIVED]
     assert sorted(sent) == sorted(data for (_, way), data in theirs.items() if way is Direction.RECEIVED)
-    assert sorted(heard) == sorted(data for (_, way), data in theirs.items() if way is Direction.SENT)
+    # What the server said while the client hung up was never read: of a longer stream the client has the beginning.
+    answered = [data for (_, way), data in theirs.items() if way is Direction.SENT]
+    assert len(answered) == len(heard)
+    rests = [whole[len(begin) :] for begin in heard for whole in answered if whole.startswith(begin)]
+    assert len(rests) == len(heard)
+    assert DATA not in {kind for rest in rests for kind, _ in frames(rest)}
     assert all(data.startswith(PREFACE) for data in sent)
     bodies = [payload for data in sent for kind, payload in frames(data.removeprefix(PREFACE)) if kind == DATA]
     answers = [payload for data in heard for kind, payload in frames(data) if kind == DATA]
