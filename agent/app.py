@@ -270,6 +270,7 @@ class Agent:
                 try:
                     self._news.put_nowait(happening)
                 except queue.Full:
+                    self._targets.lost_news += 1
                     self._missed_news.set()
                 continue
             if isinstance(happening, Chunk) and happening.conn.pid in self._targets.unselected_pids:

@@ -36,7 +36,7 @@ def why_not_in_force(libraries: Iterable[LibraryStatus], sight: Sight) -> str:
         )
     libraries = list(libraries)
     failed = [library for library in libraries if library.error and not library.unreadable]
-    if failed and all(library.error for library in libraries):
+    if failed and not any(library.sites for library in libraries):
         return f"capture is not in force: {failed[0].error}"
     return ""
 
@@ -44,13 +44,12 @@ def why_not_in_force(libraries: Iterable[LibraryStatus], sight: Sight) -> str:
 def capture_state(libraries: Iterable[LibraryStatus], link_kind: str, reason: str) -> Capture:
     """How capture stands; ``reason`` says why it is not in force, "" where it is."""
     libraries = list(libraries)
-    slow = sum(len(library.slow_sites) for library in libraries if not library.error)
-    failed = sum(1 for library in libraries if library.error)
+    slow = sum(len(library.slow_sites) for library in libraries if library.sites)
     return Capture(
         reason=reason,
         link_kind=link_kind,
-        libraries_probed=len(libraries) - failed,
-        libraries_failed=failed,
+        libraries_probed=sum(1 for library in libraries if library.sites),
+        libraries_failed=sum(1 for library in libraries if library.error),
         sites_emulated=sum(library.sites for library in libraries) - slow,
         sites_single_stepped=slow,
     )
@@ -80,6 +79,7 @@ class AgentHealth:
             metrics.RING_FILL: {(): float(self.kernel.ring.fill_bytes)},
             metrics.RING_SIZE: {(): float(self.config.capture.ring_bytes)},
             metrics.LIBRARIES: {("probed",): capture.libraries_probed, ("failed",): capture.libraries_failed},
+            metrics.NEWS_LOST: {(): float(self.targets.lost_news)},
             metrics.FILES: {(str(one),): float(self.targets.judged[one]) for one in Judged},
             metrics.SITES: {("emulated",): capture.sites_emulated, ("single_stepped",): capture.sites_single_stepped},
             metrics.LINK_KIND: {(capture.link_kind,): 1.0},

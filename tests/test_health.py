@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -28,6 +29,7 @@ def library(*, slow: int = 0, error: str = "", unreadable: bool = False) -> Libr
     )
 
 
+NOTICED = replace(library(), sites=0, unreadable=True)
 SEALED = library(error="rustls: inlined everywhere", unreadable=True)
 
 
@@ -41,6 +43,8 @@ SEALED = library(error="rustls: inlined everywhere", unreadable=True)
         ([library(), SEALED], SEEING, ""),
         ([library(error="needs CAP_BPF")], SEEING, "needs CAP_BPF"),
         ([SEALED, library(error="needs CAP_BPF")], SEEING, "needs CAP_BPF"),
+        ([NOTICED, library(error="needs CAP_BPF")], SEEING, "needs CAP_BPF"),
+        ([NOTICED], SEEING, ""),
         ([library()], Sight(read=3, denied=97), "97 of 100 processes"),
         ([], Sight(read=0, denied=1), "SYS_PTRACE"),
     ],
@@ -53,8 +57,8 @@ def test_asked_for_and_not_in_force_has_its_reason(libraries: list[LibraryStatus
 
 
 def test_a_library_without_a_link_counts_as_failed_and_its_sites_as_none() -> None:
-    """What is not attached is neither fast nor slow."""
-    said = capture_state([library(slow=2), library(slow=3, error="can't attach")], "uprobe_multi", "")
+    """What is not attached is neither fast nor slow; a stack that is only noticed is neither probed nor failed."""
+    said = capture_state([library(slow=2), library(slow=3, error="can't attach"), NOTICED], "uprobe_multi", "")
     assert (said.libraries_probed, said.libraries_failed) == (1, 1)
     assert (said.sites_emulated, said.sites_single_stepped) == (4, 2)
 
@@ -65,7 +69,7 @@ def test_samples_come_from_the_parts_at_each_scrape() -> None:
         "kernel": SimpleNamespace(
             counters=lambda: {"records_dropped": 3}, ring=SimpleNamespace(fill_bytes=0), link_kind="uprobe_multi"
         ),
-        "targets": SimpleNamespace(processes=4, judged=Counter({Judged.TLS: 2})),
+        "targets": SimpleNamespace(processes=4, judged=Counter({Judged.TLS: 2}), lost_news=8),
         "pipeline": SimpleNamespace(open_connections=5),
         "attributor": SimpleNamespace(held_calls=6, doubts={}),
         "sink": SimpleNamespace(limiter=SimpleNamespace(turned_away={})),
@@ -79,4 +83,5 @@ def test_samples_come_from_the_parts_at_each_scrape() -> None:
     samples = health.samples()
     assert samples[metrics.KERNEL_EVENTS] == {("records_dropped",): 3.0}
     assert samples[metrics.RING_FILL] == {(): 7.0}
+    assert samples[metrics.NEWS_LOST] == {(): 8.0}
     assert metrics.API_SERVER not in samples

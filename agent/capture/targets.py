@@ -129,6 +129,8 @@ class Targets:
         self.unselected_pids: set[int] = set()
         """Their connections are to be refused.  Read from another thread; only membership counts."""
         self.attach_errors = 0
+        self.lost_news = 0
+        """Starts and ends that the caller had no room for; it reconciles then."""
         self.judged: Counter[Judged] = Counter()
         """Files by verdict, each once unless it was written anew."""
 

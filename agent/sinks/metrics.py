@@ -139,7 +139,7 @@ LIBRARIES = Metric(
     name="podtab_capture_libraries",
     kind="gauge",
     labels=("state",),
-    help="TLS libraries and programs in use: probed, or failed (podtab doctor says why).",
+    help="TLS libraries and programs in use: probed, or failed (podtab doctor says why); one that is only noticed is neither.",
 )
 FILES = Metric(
     name="podtab_capture_files",
@@ -147,6 +147,11 @@ FILES = Metric(
     labels=("verdict",),
     help="Files that processes execute, each judged once: tls, without_tls; other_format (no 64-bit ELF file); damaged, whose process is told as cannot_decrypt; "
     "not_opened; not_searched, for stacks without symbols, because it is larger than 512 MB; left_out, of processes that execute more than 1,024 files.",
+)
+NEWS_LOST = Metric(
+    name="podtab_capture_process_news_lost",
+    kind="counter",
+    help="Starts and ends of processes that the agent had no time to look at; within seconds it compares with /proc, so a process that lived shorter is not seen.",
 )
 SITES = Metric(
     name="podtab_capture_sites",
@@ -258,6 +263,7 @@ HEALTH = (
     RING_SIZE,
     LIBRARIES,
     FILES,
+    NEWS_LOST,
     SITES,
     LINK_KIND,
     PROCESSES,
