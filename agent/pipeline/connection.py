@@ -345,7 +345,7 @@ def _patience(request: RequestHead) -> int:
 
 def _session_dialect(request: RequestHead) -> type[SessionDialect] | None:
     """Of a request that wants to go on as a WebSocket."""
-    # HTTP/2 opens one by CONNECT, on a stream (RFC 8441): browsers alone do, so that is told and not read.
+    # RFC 6455, 4.1: by GET.
     if request.method != "GET" or request.headers.get("upgrade", "").lower() != "websocket":
         return None
     return next((dialect for dialect in SESSION_DIALECTS if dialect.accepts(request)), None)
