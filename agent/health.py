@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from agent import __version__
 from agent.attribution.attributor import Attributor
+from agent.capture.judge import Judged
 from agent.capture.kernel import Kernel
-from agent.capture.targets import Judged, LibraryStatus, Sight, Targets
+from agent.capture.targets import LibraryStatus, Sight, Targets
 from agent.config import Config
 from agent.pipeline.pipeline import Pipeline
 from agent.pricing import Pricer

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from agent.capture.targets import Judged, LibraryStatus, Sight
+from agent.capture.judge import Judged
+from agent.capture.targets import LibraryStatus, Sight
 from agent.config import loads
 from agent.health import AgentHealth, capture_state, why_not_in_force
 from agent.sinks import metrics

@@ -9,6 +9,7 @@ from __future__ import annotations
 import bisect
 import re
 import struct
+import time
 from array import array
 from collections.abc import Iterable, Iterator
 
@@ -26,6 +27,8 @@ _MAX_REFERENCES = 5000
 # The functions we look for are shorter than this.
 _MAX_FUNCTION_BYTES = 16 * 1024
 _MAX_FUNCTIONS = 4_000_000
+# Bun, the slowest of those seen, takes one.  A program made to cost time, of nothing but addresses, would take minutes.
+MAX_SECONDS = 8.0
 # lea r64, [rip + …]
 _LEA = re.compile(rb"[\x48\x4c]\x8d[\x05\x0d\x15\x1d\x25\x2d\x35\x3d]", re.DOTALL)
 _WORD = re.compile(rb"([A-Za-z_][A-Za-z0-9_]{3,80})\0")
@@ -39,14 +42,18 @@ class Image:
 
     def __init__(self, elf: ElfFile) -> None:
         self._elf = elf
+        self._until = time.thread_time() + MAX_SECONDS
         self._starts: list[int] | None = None
         self._places: dict[bytes, set[int]] = {}
+        self._strings: dict[bytes, dict[int, bytes]] = {}
 
     # ---------------------------------------------------------------------------------------------------------- strings
 
     def strings_with(self, part: bytes) -> dict[int, bytes]:
         """Strings that hold ``part``, whole, by address."""
-        found: dict[int, bytes] = {}
+        if part in self._strings:
+            return self._strings[part]
+        found = self._strings[part] = {}
         # Constants are in a segment of their own, or in front of the code in programs of older linkers.
         for segment in sorted(self._elf.loaded, key=lambda one: one.executable):
             for address, window in self._windows(segment, MAX_STRING_BYTES):
@@ -102,6 +109,7 @@ class Image:
 
     def function(self, start: int) -> Features | None:
         """The one that begins here; None where no code is."""
+        self._in_time()
         starts = self._table()
         following = bisect.bisect_right(starts, start)
         length = min(starts[following] - start if following < len(starts) else _MAX_FUNCTION_BYTES, _MAX_FUNCTION_BYTES)
@@ -173,10 +181,15 @@ class Image:
                         return sorted(found)
         return sorted(found)
 
+    def _in_time(self) -> None:
+        if time.thread_time() > self._until:
+            raise ElfError("searching it takes longer than any real file")
+
     def _windows(self, segment: Segment, overlap: int) -> Iterator[tuple[int, bytes]]:
         """Address and bytes, each window beginning ``overlap`` before the end of the last one."""
         at = 0
         while at < segment.size:
+            self._in_time()
             window = self._elf.read(segment.file_offset + at, min(WINDOW_BYTES, segment.size - at))
             yield segment.address + at, window
             if len(window) < WINDOW_BYTES:

@@ -9,31 +9,26 @@ one image can lead to one inode twice; then both links fire, and the kernel side
 
 from __future__ import annotations
 
-import enum
 import os
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from agent.capture import coverage
 from agent.capture.coverage import Library, Link
-from agent.capture.debugfile import with_symbols
-from agent.capture.elf import ElfError, ElfFile, OtherFormatError
-from agent.capture.plan import Plan, Sign, Site, Unreadable
+from agent.capture.elf import ElfFile
+from agent.capture.judge import Budget, Judge, Judged
+from agent.capture.plan import Plan, Sign, Site
 from agent.capture.processes import Code, FileId, Mapped, mapped_code, opened, read_process
 from agent.capture.selection import Choice
 from agent.capture.sockets import signs_of
 from agent.host.containers import pod_of
 from agent.model import PodtabError, Process, ProcessCoverage
 
-# Files without TLS functions are remembered, so that each is read once: a node's images have some thousands.
-_MAX_REMEMBERED_FILES = 50_000
 # A link stays this long after its last process ended: the next container of the image is then covered from its first instruction.
 IDLE_NS = 600 * 10**9
 _MAX_IDLE_LINKS = 512
-_UNSEEN = (-1, -1)
 # A late dlopen is found by looking again, less and less often.
 RESCAN_AFTER_NS = tuple(int(seconds * 1e9) for seconds in (0.1, 0.3, 1, 3, 10, 30))
 # A call to a model takes seconds, and clients keep connections for longer.
@@ -44,20 +39,6 @@ class Attacher(Protocol):
     def attach(self, path: str, sites: Iterable[Site], pid: int = 0) -> Link: ...
 
     def select(self, cgroup_id: int, selected: bool) -> None: ...
-
-
-class Judged(enum.StrEnum):
-    """What became of a file that a process executes, for the metric."""
-
-    TLS = "tls"
-    WITHOUT_TLS = "without_tls"
-    OTHER_FORMAT = "other_format"
-    DAMAGED = "damaged"
-    NOT_OPENED = "not_opened"
-    NOT_SEARCHED = "not_searched"
-    """No TLS by its symbols, and too large to be searched without."""
-    LEFT_OUT = "left_out"
-    """Not looked at: its process executes more files than any that we know."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +76,7 @@ class _Watched:
     """What it maps was read; a kernel thread maps nothing."""
     denied: bool = False
     """We may not read what it maps."""
+    budget: Budget = field(default_factory=Budget)
     looks: int = 0
     next_look_ns: int = 0
     signs: frozenset[Sign] = frozenset()
@@ -119,20 +101,22 @@ class Targets:
         learn: Callable[[Process], None],
     ) -> None:
         self._attacher = attacher
-        self._planner = planner
+        self._judge = Judge(planner)
         self._choose = choose
         self._learn = learn
         self._watched: dict[int, _Watched] = {}
         self._libraries: dict[FileId, Library] = {}
-        self._without_tls: dict[FileId, tuple[int, int] | None] = {}
         self._dropped_groups: set[int] = set()
         self.unselected_pids: set[int] = set()
         """Their connections are to be refused.  Read from another thread; only membership counts."""
         self.attach_errors = 0
         self.lost_news = 0
         """Starts and ends that the caller had no room for; it reconciles then."""
-        self.judged: Counter[Judged] = Counter()
+
+    @property
+    def judged(self) -> Mapping[Judged, int]:
         """Files by verdict, each once unless it was written anew."""
+        return self._judge.counts
 
     @property
     def processes(self) -> int:
@@ -256,12 +240,12 @@ class Targets:
         mapped = code.files
         watched.mapped = bool(mapped)
         if not watched.looks:
-            self.judged[Judged.LEFT_OUT] += code.left_out
+            self._judge.counts[Judged.LEFT_OUT] += code.left_out
         selected = watched.choice is not Choice.UNSELECTED
         now = {one.file for one in mapped} if selected else set()
         for file in watched.files - now:
             self._leave(file, pid)
-        watched.files = {one.file for one in mapped if self._use(one, pid)} if selected else set()
+        watched.files = {one.file for one in mapped if self._use(one, watched)} if selected else set()
         # Its files are not read, so one whose name says nothing is known only where a selected process executes it too.
         seen = (
             one.path
@@ -283,48 +267,19 @@ class Targets:
     def _used(self, watched: _Watched) -> list[Library]:
         return [library for file in watched.files if (library := self._libraries.get(file)) is not None]
 
-    def _use(self, mapped: Mapped, pid: int) -> bool:
+    def _use(self, mapped: Mapped, watched: _Watched) -> bool:
         """Whether the file carries TLS functions; if so, it has a link from now on."""
         library = self._libraries.get(mapped.file)
         if library is None:
-            stamp = mapped.stamp()
-            if self._without_tls.get(mapped.file, _UNSEEN) == stamp:
-                return False
-            judged, library = self._read(mapped)
-            self.judged[judged] += 1
+            library = self._judge.look(mapped, watched.budget)
             if library is None:
-                if len(self._without_tls) >= _MAX_REMEMBERED_FILES:
-                    self._without_tls.clear()
-                if judged is not Judged.NOT_OPENED:  # another process may have a way to it
-                    self._without_tls[mapped.file] = stamp
                 return False
             self._libraries[mapped.file] = library
-        library.users.add(pid)
+        library.users.add(watched.process.pid)
         library.idle_since_ns = 0
         if library.link is None:
             self._attach(library, mapped)
         return True
-
-    def _read(self, mapped: Mapped) -> tuple[Judged, Library | None]:
-        """No library where nothing says that it has to do with TLS."""
-        try:
-            with opened(mapped) as (file, _), with_symbols(mapped, ElfFile(file)) as elf:
-                plan = self._planner(elf)
-        except OSError:
-            unopened = Library(
-                path=mapped.path, is_program=mapped.is_program, plan=Plan(sites=()), error="can't be opened"
-            )
-            return Judged.NOT_OPENED, unopened if mapped.named else None
-        except OtherFormatError as error:
-            # A 32-bit program's libssl is one; a script's text or a font, which can be mapped like code, is not.
-            return Judged.OTHER_FORMAT, _unread(mapped, str(error)) if mapped.named else None
-        except ElfError as error:
-            return Judged.DAMAGED, _unread(mapped, f"damaged: {error}")
-        if not (plan.sites or plan.missing or plan.unreadable):
-            if plan.unsearched:
-                return Judged.NOT_SEARCHED, None
-            return Judged.WITHOUT_TLS, None
-        return Judged.TLS, Library(path=mapped.path, is_program=mapped.is_program, plan=plan)
 
     def _attach(self, library: Library, mapped: Mapped) -> None:
         if not library.plan.sites:
@@ -368,15 +323,6 @@ class Targets:
                 if library.link is not None:
                     library.link.close()
                 del self._libraries[file]
-
-
-def _unread(mapped: Mapped, why: str) -> Library:
-    told = Unreadable(
-        stack="unknown",
-        detail=f"what it executes is {why}",
-        remedy="rebuild or reinstall the file, for 64 bits",
-    )
-    return Library(path=mapped.path, plan=Plan(sites=(), unreadable=(told,)))
 
 
 def _ticks_since_boot() -> int:

@@ -146,7 +146,7 @@ FILES = Metric(
     kind="counter",
     labels=("verdict",),
     help="Files that processes execute, each judged once: tls, without_tls; other_format (no 64-bit ELF file); damaged, whose process is told as cannot_decrypt; "
-    "not_opened; not_searched, for stacks without symbols, because it is larger than 512 MB; left_out, of processes that execute more than 1,024 files.",
+    "not_opened; not_searched, for stacks without symbols, because it is larger than 512 MB; left_out, of processes that execute more than 1,024 files, or whose files take more than 10 s of a processor.",
 )
 NEWS_LOST = Metric(
     name="podtab_capture_process_news_lost",

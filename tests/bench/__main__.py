@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-from tests.bench import agent_cpu, capture_cost, client_cpu, core, go_cost, http2, memory, peers, share, startup
+from tests.bench import agent_cpu, capture_cost, client_cpu, core, go_cost, http2, memory, peers, search, share, startup
 from tests.bench.report import Benchmark, show
 
 BENCHMARKS: dict[str, Benchmark] = {
@@ -20,6 +20,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "http2": http2.run,
     "memory": memory.run,
     "startup": startup.run,
+    "search": search.run,
     "share": share.run,
     "client_cpu": client_cpu.run,
     "peers": peers.run,

@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 import pytest
 
 from agent.capture import targets as module
+from agent.capture.coverage import Library
 from agent.capture.elf import ElfFile
+from agent.capture.judge import Judge, Judged
 from agent.capture.links import AttachError
 from agent.capture.plan import Plan, Probe, Role, Sign, Site, Unreadable
 from agent.capture.processes import Code, FileId, Mapped
 from agent.capture.selection import Choice
-from agent.capture.targets import IDLE_NS, RESCAN_AFTER_NS, Judged, Sight, Targets
+from agent.capture.targets import IDLE_NS, RESCAN_AFTER_NS, Sight, Targets
 from agent.model import CoverageReason, Process
 
 POD = "/kubepods/burstable/pod11111111-2222-3333-4444-555555555555/" + "a" * 64
@@ -71,7 +73,7 @@ class Machine:
         monkeypatch.setattr(module, "read_process", self._read)
         monkeypatch.setattr(module, "mapped_code", self._mapped)
         monkeypatch.setattr(module, "opened", _opened)
-        monkeypatch.setattr(Targets, "_read", self._plan)
+        monkeypatch.setattr(Judge, "_read", lambda judge, mapped: self._plan(mapped))
         return Targets(
             self.kernel,
             planner=_no_plan,
@@ -99,11 +101,11 @@ class Machine:
             )
         )
 
-    def _plan(self, mapped: Mapped) -> tuple[Judged, module.Library | None]:
+    def _plan(self, mapped: Mapped) -> tuple[Judged, Library | None]:
         self.read.append(mapped.path)
         if mapped.path in self.without_tls:
             return Judged.WITHOUT_TLS, None
-        return Judged.TLS, module.Library(path=mapped.path, plan=Plan(sites=(SITE,)))
+        return Judged.TLS, Library(path=mapped.path, plan=Plan(sites=(SITE,)))
 
 
 @contextmanager
@@ -326,9 +328,9 @@ def test_a_stack_that_nobody_can_read_is_told_with_its_remedy(monkeypatch: pytes
     targets = machine.targets(monkeypatch)
     sealed = Unreadable(stack="sealed", detail="its keys never leave it", remedy="use another one")
     monkeypatch.setattr(
-        Targets,
+        Judge,
         "_read",
-        lambda self, mapped: (Judged.TLS, module.Library(mapped.path, Plan(sites=(), unreadable=(sealed,)))),
+        lambda self, mapped: (Judged.TLS, Library(mapped.path, Plan(sites=(), unreadable=(sealed,)))),
     )
     targets.started(1, 0)
     (one,) = targets.coverage()
@@ -349,9 +351,9 @@ def test_signs_of_use_are_sought_until_they_are_seen(monkeypatch: pytest.MonkeyP
     java = Unreadable(stack="JSSE", detail="compiled", remedy="another", sign=Sign.TCP)
     read = machine._plan
 
-    def plan(mapped: Mapped) -> tuple[Judged, module.Library | None]:
+    def plan(mapped: Mapped) -> tuple[Judged, Library | None]:
         if "jvm" in mapped.path:
-            return Judged.TLS, module.Library(path=mapped.path, plan=Plan(sites=(), unreadable=(java,)))
+            return Judged.TLS, Library(path=mapped.path, plan=Plan(sites=(), unreadable=(java,)))
         return read(mapped)
 
     seen: set[Sign] = set()
@@ -361,7 +363,7 @@ def test_signs_of_use_are_sought_until_they_are_seen(monkeypatch: pytest.MonkeyP
         asked.append(pid)
         return set(seen)
 
-    monkeypatch.setattr(targets, "_read", plan)
+    monkeypatch.setattr(Judge, "_read", lambda judge, mapped: plan(mapped))
     monkeypatch.setattr(module, "signs_of", signs_of)
     at_ns = 100 * 10**9
     targets.started(1, at_ns)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import struct
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Protocol
@@ -16,6 +17,10 @@ from urllib.parse import urlsplit
 from agent.capture.elf import ElfError, ElfFile, Function
 from agent.capture.go_code import MACHINES, reads, stack_check, writes
 from agent.capture.gopclntab import FunctionTable, UnknownTableError
+from agent.capture.image import Image
+from agent.capture.match import apply
+from agent.capture.signature import SignatureError, shipped
+from agent.capture.signature import parse as parse_signature
 from agent.capture.sites import Abilities
 from agent.capture.stacks import plan
 from agent.dialects import DIALECTS, SESSION_DIALECTS
@@ -258,6 +263,38 @@ def elf(data: bytes) -> None:
             pass
 
 
+def signature(data: bytes) -> None:
+    """A user's signature file, or what is left of it."""
+    try:
+        parse_signature(data)
+    except SignatureError as error:
+        assert "\n" not in str(error)
+
+
+# One segment, readable and executable, that is the whole file.
+_PROGRAM = struct.pack("<16sHHIQQQIHHHHHH", b"\x7fELF\x02\x01\x01", 2, 62, 1, 0, 64, 0, 0, 64, 56, 1, 64, 0, 0)
+_ANCHORS = b"\0../ssl/ssl_lib.c\0/x/ssl/ssl_lib.cc\0SSL_read\0"
+
+
+def code(data: bytes) -> None:
+    """A stripped program with the input for its code, and something to find in it."""
+    base, head = 0x10000, len(_PROGRAM) + 56
+    content = data + _ANCHORS
+    program = _PROGRAM + struct.pack("<IIQQQQQQ", 1, 5, head, base, base, len(content), len(content), 4096) + content
+    with tempfile.TemporaryFile() as file:
+        file.write(program)
+        file.flush()
+        image = Image(ElfFile(file))
+        places = image.strings_with(b"ssl_lib.c")
+        assert set(places.values()) >= {b"../ssl/ssl_lib.c", b"/x/ssl/ssl_lib.cc"}
+        # Every eighth byte might be named by an instruction.
+        around = image.functions_around([*image.references(set(places)), *range(base, base + len(data), 8)])
+        around += [one for start in range(base, base + len(data), 64) if (one := image.function(start))]
+        for one in shipped():
+            found, reason = apply(image, one, around)
+            assert bool(found) != bool(reason)
+
+
 def go_table(data: bytes) -> None:
     """A Go program's table of functions, valid but for the input: three bytes a change, its place and its value."""
     if not data:
@@ -298,6 +335,8 @@ TARGETS: dict[str, Target] = {
     "dialects": dialects,
     "connection": connection,
     "elf": elf,
+    "signature": signature,
+    "code": code,
     "go_table": go_table,
     "go_code": go_code,
 }

@@ -1,4 +1,4 @@
-"""Targets and real files: each gets a verdict; the hostile ones cost their own process, and nothing else."""
+"""Verdicts on real files: each gets one; the hostile ones cost their own process, and nothing else."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from agent.capture import targets as module
+from agent.capture.judge import Budget, Judge, Judged
 from agent.capture.plan import Plan
 from agent.capture.processes import Code, FileId, Mapped
 from agent.capture.selection import Choice
-from agent.capture.targets import Judged, Targets
+from agent.capture.targets import Targets
 from agent.model import CoverageReason
 from tests.capture.test_targets import Machine
 
@@ -102,3 +103,37 @@ def test_a_sparse_file_of_a_hundred_gigabytes_costs_nothing(monkeypatch: pytest.
     targets = _judging(monkeypatch, _real(sparse))
     assert time.process_time() - before < 5
     assert targets.judged[Judged.WITHOUT_TLS] == 1
+
+
+def test_a_process_whose_files_cost_too_much_gets_no_further(tmp_path: Path) -> None:
+    """What is left of its files is counted; the same file of another process is read."""
+    paths = [tmp_path / str(number) for number in range(4)]
+    for path in paths:
+        path.write_bytes(Path(sys.executable).resolve().read_bytes())
+
+    def slow(elf: object) -> Plan:
+        until = time.thread_time() + 0.15
+        while time.thread_time() < until:
+            pass
+        return Plan(sites=())
+
+    looking = Judge(slow)
+    first, second = Budget(left_seconds=0.2), Budget(left_seconds=0.2)
+    for path in paths:
+        assert looking.look(_real(path), first) is None
+    assert looking.counts == {Judged.WITHOUT_TLS: 2, Judged.LEFT_OUT: 2}
+    looking.look(_real(paths[3]), second)
+    assert looking.counts[Judged.WITHOUT_TLS] == 3
+
+
+def test_a_file_that_could_not_be_opened_is_tried_again(tmp_path: Path) -> None:
+    """By way of another process, which may have one."""
+    path = tmp_path / "module.so"
+    path.write_bytes(Path(sys.executable).resolve().read_bytes())
+    here = _real(path)
+    gone = Mapped(file=here.file, path=here.path, open_paths=("/nowhere",), is_program=False, named=False)
+    looking = Judge(lambda elf: Plan(sites=(), unsearched=True))
+    assert looking.look(gone, Budget()) is None
+    assert looking.look(here, Budget()) is None
+    assert looking.look(here, Budget()) is None
+    assert looking.counts == {Judged.NOT_OPENED: 1, Judged.NOT_SEARCHED: 1}
