@@ -25,6 +25,8 @@ MAX_MESSAGE_BYTES = 24 * 1024 * 1024
 _MAX_RATIO = 500
 _RATIO_APPLIES_FROM_BYTES = 32 * 1024 * 1024
 _INFLATED_AT_ONCE_BYTES = 256 * 1024
+# zlib's state and its window of 32 KiB.
+_INFLATER_BYTES = 40 * 1024
 # RFC 7692, 7.2.2: what the sender took off the end of each message.
 _TAIL = b"\x00\x00\xff\xff"
 _LONGEST_CONTROL_BYTES = 125
@@ -102,7 +104,8 @@ class WebSocketReader:
 
     def __init__(self, deflate: Deflate | None = None) -> None:
         self._deflate = deflate
-        self._inflate = zlib.decompressobj(-zlib.MAX_WBITS)
+        self._inflate: zlib._Decompress | None = None
+        """From the first compressed byte on, and only for as long as it remembers what is referred to."""
         self._in_bytes = self._out_bytes = 0
         """Of the compression, in this direction."""
         self._state = _State.HEADER
@@ -128,7 +131,7 @@ class WebSocketReader:
 
     @property
     def buffered_bytes(self) -> int:
-        return len(self._message) + len(self._header)
+        return len(self._message) + len(self._header) + (_INFLATER_BYTES if self._inflate is not None else 0)
 
     def receive(self, data: bytes) -> list[Message]:
         """The messages that ``data`` completes.  Raises ProtocolError."""
@@ -230,8 +233,8 @@ class WebSocketReader:
         if self._compressed and self._deflate is not None:
             if not self._damage or self._deflate.keeps_context:
                 self._decompress(_TAIL)
-            if not self._deflate.keeps_context or self._inflate.eof:
-                self._inflate = zlib.decompressobj(-zlib.MAX_WBITS)
+            if not self._deflate.keeps_context or (self._inflate is not None and self._inflate.eof):
+                self._inflate = None
         out.append(Message(b"" if self._damage else bytes(self._message), self._damage))
         self._message = bytearray()
         self._open = False
@@ -257,8 +260,8 @@ class WebSocketReader:
         allowed = max(_RATIO_APPLIES_FROM_BYTES, _MAX_RATIO * self._in_bytes)
         try:
             while piece:
-                if self._inflate.eof:
-                    # RFC 7692, 7.2.3.4: a last block inside a message.  Nobody is known to refer back behind one.
+                # RFC 7692, 7.2.3.4: a last block inside a message.  Nobody is known to refer back behind one.
+                if self._inflate is None or self._inflate.eof:
                     self._inflate = zlib.decompressobj(-zlib.MAX_WBITS)
                 inflated = self._inflate.decompress(piece, _INFLATED_AT_ONCE_BYTES)
                 piece = self._inflate.unused_data or self._inflate.unconsumed_tail
@@ -292,6 +295,7 @@ class WebSocketReader:
         self._message = bytearray()
         self._header = b""
         self._left = 0
+        self._inflate = None
 
 
 def unmask(piece: bytes, mask: bytes) -> bytes:

@@ -16,6 +16,7 @@ from tests.protocol.cuts import all_ways, growth
 from tests.protocol.websocket_frames import BINARY, CLOSE, CONTINUATION, PING, PONG, Deflater, fragments, frame
 
 KEEPS, FORGETS = Deflate(keeps_context=True), Deflate(keeps_context=False)
+ZLIB_BYTES = 40 * 1024
 LONG = bytes(range(256)) * 3
 """Longer than 125, so the length stands in two bytes."""
 
@@ -220,7 +221,7 @@ def test_a_bomb_is_refused() -> None:
         for _ in range(100):
             piece = packer.compress(bytes(4 * 1024 * 1024)) + packer.flush(zlib.Z_SYNC_FLUSH)
             reader.receive(frame(piece, CONTINUATION, final=False))
-            assert reader.buffered_bytes <= websocket.MAX_MESSAGE_BYTES
+            assert reader.buffered_bytes <= websocket.MAX_MESSAGE_BYTES + ZLIB_BYTES
 
 
 def test_a_frame_may_announce_more_than_there_is_memory() -> None:
@@ -304,3 +305,17 @@ def test_garbage_gives_messages_or_the_parsers_own_error(steps: list[bytes | int
         reader.close()
     except ProtocolError:
         pass
+
+
+def test_what_zlib_keeps_is_counted_and_only_kept_where_it_is_needed() -> None:
+    """Forty KiB for a direction that remembers, from its first compressed byte to its end; none for the others."""
+    plain, keeping, forgetting = WebSocketReader(), WebSocketReader(KEEPS), WebSocketReader(FORGETS)
+    held = []
+    for reader in (plain, keeping, forgetting):
+        assert reader.buffered_bytes == 0
+        packed = frame(b"x") if reader is plain else frame(Deflater()(LONG), compressed=True)
+        assert len(reader.receive(packed)) == 1
+        held.append(reader.buffered_bytes)
+        reader.close()
+        assert reader.buffered_bytes == 0
+    assert held == [0, ZLIB_BYTES, 0]
