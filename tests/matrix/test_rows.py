@@ -13,8 +13,10 @@ PAGE = Path(__file__).parents[2] / "docs" / "coverage.md"
 
 @pytest.mark.parametrize("row", rows(), ids=lambda row: row.name)
 def test_a_rows_client_is_there(row: Row) -> None:
-    """Its folder, and every file of the repository that its command names."""
-    assert (CLIENTS / row.folder).is_dir() or row.needs
+    """Its folder, and every file of the repository that its command names; a client that nothing here could ever run has none."""
+    if row.not_run:
+        return
+    assert (CLIENTS / row.folder).is_dir()
     for word in row.command.split():
         if word.startswith("{here}"):
             assert Path(word.format(here=CLIENTS / row.folder)).exists(), word
