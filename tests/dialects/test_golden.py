@@ -89,4 +89,6 @@ def test_every_dialect_is_listed() -> None:
     """A file with an ``api`` that nobody lists would be dead; ``by_body`` stands for those that it becomes."""
     folder = Path(agent.dialects.__file__).parent
     with_api = {path.stem for path in folder.glob("*.py") if "    api: ClassVar[str] = " in path.read_text("utf-8")}
-    assert with_api - {"by_body"} == {dialect.__module__.rpartition(".")[2] for dialect in (*DIALECTS, *SESSION_DIALECTS)}
+    assert with_api - {"by_body"} == {
+        dialect.__module__.rpartition(".")[2] for dialect in (*DIALECTS, *SESSION_DIALECTS)
+    }
