@@ -45,15 +45,38 @@ int go_write(struct pt_regs *ctx)
     return go_moved(cookie_of(ctx), GO_ARGUMENT_1(ctx), GO_ARGUMENT_3(ctx), GO_ARGUMENT_4(ctx), SENT);
 }
 
+// Where Read's prologue put its receiver and, beside it, the caller's buffer.
+struct go_receiver {
+    u64 pointer;
+    u64 buffer;
+};
+
+static __always_inline int go_receiver_of(struct pt_regs *ctx, u64 cookie, struct go_receiver *receiver)
+{
+    if (!bpf_probe_read_user(receiver, sizeof(*receiver), (void *)(PT_REGS_SP(ctx) + COOKIE_STACK_OFFSET(cookie))))
+        return 1;
+    count(CONNECTION_UNREADABLE, 1);
+    return 0;
+}
+
 // At Read's call of memmove(to, from, length).
 int go_read(struct pt_regs *ctx)
 {
-    u64 cookie = cookie_of(ctx), pointer = 0;
-    if (bpf_probe_read_user(&pointer, sizeof(pointer), (void *)(PT_REGS_SP(ctx) + COOKIE_STACK_OFFSET(cookie)))) {
-        count(CONNECTION_UNREADABLE, 1);
+    u64 cookie = cookie_of(ctx);
+    struct go_receiver receiver = {};
+    if (!go_receiver_of(ctx, cookie, &receiver))
         return 0;
-    }
-    return go_moved(cookie, pointer, GO_ARGUMENT_2(ctx), GO_ARGUMENT_3(ctx), RECEIVED);
+    return go_moved(cookie, receiver.pointer, GO_ARGUMENT_2(ctx), GO_ARGUMENT_3(ctx), RECEIVED);
+}
+
+// At the jump behind Read's call of bytes.(*Reader).Read, whose result stands where a first argument does.
+int go_read_result(struct pt_regs *ctx)
+{
+    u64 cookie = cookie_of(ctx);
+    struct go_receiver receiver = {};
+    if (!go_receiver_of(ctx, cookie, &receiver))
+        return 0;
+    return go_moved(cookie, receiver.pointer, receiver.buffer, GO_ARGUMENT_1(ctx), RECEIVED);
 }
 
 // Close ends a connection.  So does a handshake on its pointer: a read that was overtaken by Close has left the pointer behind, and a connection

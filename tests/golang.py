@@ -18,6 +18,8 @@ OLDER = "go1.22.12"
 """Another table of functions' layout, another compiler; Go fetches it from its module proxy."""
 STRIPPED = "-ldflags=-s -w"
 PIE = "-buildmode=pie"
+UNOPTIMISED = "-gcflags=all=-N -l"
+"""As debuggers like it: nothing is inlined."""
 
 
 def build(package: str, *flags: str, toolchain: str = "", environment: Mapping[str, str] | None = None) -> Path:

@@ -6,6 +6,8 @@ Two calls inside hold everything at once, so that no call has to be remembered u
 - ``(*Conn).Write`` → ``(*Conn).writeRecordLocked(connection, 23, data, length)``: behind the handshake and under the lock of that direction.
 - ``(*Conn).Read`` → ``runtime.memmove(to, from, length)``: out of the decrypted record into the caller's buffer, again under the lock; the
   connection stands where the prologue put the receiver, because Go's stack frames have one size from their first instruction to their last.
+  That is ``bytes.(*Reader).Read``, inlined.  Built without inlining, it is a call, and what is probed is the jump behind it, with the number as its
+  result and the buffer beside the connection.
 
 Registers: https://go.dev/s/regabi (cmd/compile/abi-internal.md).  Pure: bytes in, facts out, and in doubt nothing.
 """
@@ -43,8 +45,8 @@ class _Machine:
     mode: int
     padding: bytes
     """Between functions."""
-    arguments: tuple[str, str, str]
-    """The first three registers of Go's calls."""
+    arguments: tuple[tuple[str, ...], ...]
+    """The first three registers of Go's calls, each with the names of its parts; the first one is also the result's."""
     call: str
     stack_check: str
     """The jump that opens a function: to where the stack is made larger."""
@@ -52,8 +54,10 @@ class _Machine:
     """What comes before that: the look at the goroutine's bound, g.stackguard0."""
     jump_bytes: tuple[int, ...]
     """Lengths of an unconditional jump."""
-    narrow: str
-    """The second argument's register where it holds a byte."""
+
+    @property
+    def whole(self) -> tuple[str, ...]:
+        return tuple(names[0] for names in self.arguments)
 
 
 MACHINES = {
@@ -61,23 +65,21 @@ MACHINES = {
         architecture=capstone.CS_ARCH_X86,
         mode=capstone.CS_MODE_64,
         padding=b"\xcc",
-        arguments=("rax", "rbx", "rcx"),
+        arguments=tuple((f"r{a}x", f"e{a}x", f"{a}x", f"{a}l", f"{a}h") for a in "abc"),
         call="call",
         stack_check="jbe",
         before_check=("lea", "cmp"),
         jump_bytes=(5, 2),
-        narrow="ebx",
     ),
     "AArch64": _Machine(
         architecture=capstone.CS_ARCH_ARM64,
         mode=capstone.CS_MODE_ARM,
         padding=b"\0",
-        arguments=("x0", "x1", "x2"),
+        arguments=tuple((f"x{n}", f"w{n}") for n in range(3)),
         call="bl",
         stack_check="b.ls",
         before_check=("ldr", "mov", "sub", "cmp"),
         jump_bytes=(4,),
-        narrow="x1",
     ),
 }
 """By the name that the ELF file has for them."""
@@ -97,7 +99,7 @@ def stack_check(function: Function, machine: str) -> int | None:
     for instruction in _engine(machine).disasm(code[:_PROLOGUE_BYTES], function.address):
         if instruction.mnemonic == isa.stack_check:
             return int(instruction.address)
-        if instruction.mnemonic not in isa.before_check or _written(instruction) & set(isa.arguments):
+        if instruction.mnemonic not in isa.before_check or _changes(instruction, isa.arguments):
             return None
     return None
 
@@ -122,7 +124,7 @@ def writes(write: Function, record: int, machine: str) -> list[int]:
                     return []
                 found.append(int(instruction.address))
             typed = False
-        elif _written(instruction) & {isa.narrow, isa.arguments[1]}:
+        elif _changes(instruction, isa.arguments[1:2]):
             typed = _constant(instruction) == _APPLICATION_DATA
     return found
 
@@ -143,8 +145,34 @@ def reads(read: Function, memmove: int, machine: str) -> list[Read]:
             if to_buffer and _target(instruction) == memmove:
                 found.append(Read(address=int(instruction.address), connection_offset=slot))
             to_buffer = False
-        elif isa.arguments[0] in _written(instruction):
-            to_buffer = dict(_loads(instruction)).get(isa.arguments[0]) == slot + 8
+        elif _changes(instruction, isa.arguments[:1]):
+            to_buffer = dict(_loads(instruction)).get(isa.whole[0]) == slot + 8
+    return found
+
+
+def results(read: Function, inner: int, machine: str) -> list[Read]:
+    """The jumps behind calls of ``bytes.(*Reader).Read`` with the caller's buffer, where the number of bytes is the result."""
+    isa = MACHINES[machine]
+    instructions = list(_engine(machine).disasm(read.code, read.address))
+    slot = _receiver_slot(instructions, machine)
+    if slot is None:
+        return []
+    labels = {_target(one) for one in instructions if one.mnemonic != isa.call}
+    found: list[Read] = []
+    from_buffer = behind = False
+    for instruction in instructions:
+        if instruction.address in labels:
+            from_buffer = behind = False
+        if instruction.mnemonic == isa.call:
+            behind, from_buffer = from_buffer and _target(instruction) == inner, False
+        elif instruction.group(capstone.CS_GRP_JUMP):
+            if behind and _target(instruction) is not None:
+                found.append(Read(address=int(instruction.address), connection_offset=slot))
+            behind = False
+        else:
+            behind = behind and not _changes(instruction, isa.arguments[:1])
+            if _changes(instruction, isa.arguments[1:2]):
+                from_buffer = dict(_loads(instruction)).get(isa.whole[1]) == slot + 8
     return found
 
 
@@ -164,13 +192,13 @@ def _receiver_slot(instructions: list[capstone.CsInsn], machine: str) -> int | N
         if instruction.group(capstone.CS_GRP_JUMP) or instruction.group(capstone.CS_GRP_CALL):
             break
         for register, offset in _stores(instruction, machine):
-            if register in isa.arguments:
+            if register in isa.whole:
                 stores.setdefault(register, offset)
-        if _written(instruction) & set(isa.arguments):
+        if _changes(instruction, isa.arguments):
             break
-    if len(stores) < len(isa.arguments):
+    if len(stores) < len(isa.whole):
         return None
-    slot, buffer, length = (stores[register] for register in isa.arguments)
+    slot, buffer, length = (stores[register] for register in isa.whole)
     again = [
         instruction
         for instruction in instructions
@@ -197,10 +225,12 @@ def _target(instruction: capstone.CsInsn) -> int | None:
     return None
 
 
-def _written(instruction: capstone.CsInsn) -> set[str]:
+def _changes(instruction: capstone.CsInsn, registers: tuple[tuple[str, ...], ...]) -> bool:
+    """Whether it writes to any of ``registers``, or to a part of one."""
     if instruction.mnemonic in ("cmp", "cmn", "tst"):  # capstone 5 says that arm64's write what they compare
-        return set()
-    return {instruction.reg_name(register) for register in instruction.regs_access()[1]}
+        return False
+    written = {instruction.reg_name(register) for register in instruction.regs_access()[1]}
+    return any(not written.isdisjoint(names) for names in registers)
 
 
 def _constant(instruction: capstone.CsInsn) -> int | None:

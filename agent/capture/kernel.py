@@ -49,6 +49,7 @@ _PROGRAMS = {
     (Role.FLUSH_RETURN, False): "flush_return",
     (Role.GO_READ, False): "go_read",
     (Role.GO_WRITE, False): "go_write",
+    (Role.GO_READ_RESULT, False): "go_read_result",
     (Role.GO_END, False): "go_end",
 }
 _PAGE_BYTES = 4096

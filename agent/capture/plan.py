@@ -25,7 +25,9 @@ class Role(enum.IntEnum):
     GO_READ = 9
     """Where Go's crypto/tls hands bytes to its reader: nothing is known before and asked after."""
     GO_WRITE = 10
-    GO_END = 11
+    GO_READ_RESULT = 11
+    """The same, behind an inner call whose result is the number of bytes: a program that was built without inlining."""
+    GO_END = 12
     """The connection that had this pointer has ended: Close, or a handshake that makes it another one."""
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from agent.capture.elf import Function
-from agent.capture.go_code import Read, reads, stack_check, writes
+from agent.capture.go_code import Read, reads, results, stack_check, writes
 
 FOLDER = Path(__file__).parent / "data" / "go"
 BUILDS = sorted(path.stem for path in FOLDER.glob("*.json"))
@@ -110,3 +110,23 @@ def test_a_copy_to_elsewhere_is_not_the_callers_buffer() -> None:
     build = Build("go1.26.8-amd64")
     # `movq 0x70(%rsp), %rax` before the call becomes `movq 0x78(%rsp), %rax`.
     assert build.reads(changed(build.read, bytes.fromhex("488b442470"), bytes.fromhex("488b442478"))) == []
+
+
+def test_behind_an_inner_read_the_result_is_the_number_of_bytes() -> None:
+    """Hand-made, as Go writes it without inlining: refused where the result is changed before the jump, or the buffer is another one."""
+    # cmp 0x10(%r14),%rsp; jbe; push %rbp; sub $0x50,%rsp; movq %rax,0x60(%rsp); movq %rbx,0x68(%rsp); movq %rcx,0x70(%rsp)
+    prologue = "493b6610 0f8600000000 55 4883ec50 4889442460 48895c2468 48894c2470"
+    # movq 0x68(%rsp),%rbx; movq 0x70(%rsp),%rcx; call 0x5000; movq %rax,0x30(%rsp); testq %rax,%rax; jne +4
+    rest = "488b5c2468 488b4c2470 e8{:08x} 4889442430 4885c0 7504"
+    head = bytes.fromhex(prologue)
+    call_at = 0x1000 + len(head) + 10
+    relative = (0x5000 - (call_at + 5)).to_bytes(4, "little").hex()
+
+    def found(text: str) -> list[Read]:
+        code = head + bytes.fromhex(text.replace("{:08x}", relative)) + b"\x90" * 8
+        return results(Function(name="", address=0x1000, file_offset=0, code=code), 0x5000, "x64")
+
+    jump = 0x1000 + len(head) + 10 + 5 + 5 + 3
+    assert found(rest) == [Read(address=jump, connection_offset=0x60)]
+    assert found(rest.replace("4885c0", "31c090")) == [], "xor %eax,%eax: no result any more"
+    assert found(rest.replace("488b5c2468", "488b5c2470")) == [], "another buffer"

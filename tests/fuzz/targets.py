@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from agent.capture.elf import ElfError, ElfFile, Function
-from agent.capture.go_code import MACHINES, reads, stack_check, writes
+from agent.capture.go_code import MACHINES, reads, results, stack_check, writes
 from agent.capture.gopclntab import FunctionTable, UnknownTableError
 from agent.capture.image import Image
 from agent.capture.match import apply
@@ -315,7 +315,10 @@ def go_code(data: bytes) -> None:
     """Code of a Go program: what is found lies inside it."""
     function = Function(name="", address=0x1000, file_offset=0, code=data)
     for machine in MACHINES:
-        found = [*writes(function, 0x1000, machine), *(one.address for one in reads(function, 0x1000, machine))]
+        found = [
+            *writes(function, 0x1000, machine),
+            *(one.address for find in (reads, results) for one in find(function, 0x1000, machine)),
+        ]
         check = stack_check(function, machine)
         assert all(0x1000 <= at < 0x1000 + len(data) for at in (*found, *([check] if check is not None else [])))
 

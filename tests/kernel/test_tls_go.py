@@ -21,6 +21,7 @@ pytestmark = pytest.mark.kernel
 BUILDS: dict[str, Callable[[], Path]] = {
     "this Go": lambda: golang.build("talk"),
     "stripped": lambda: golang.build("talk", golang.STRIPPED),
+    "unoptimised": lambda: golang.build("talk", golang.UNOPTIMISED),
     "older, position-independent and stripped": lambda: golang.build(
         "talk", golang.STRIPPED, golang.PIE, toolchain=golang.OLDER
     ),

@@ -15,17 +15,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from agent.capture.elf import ElfFile, Function, Segment
-from agent.capture.go_code import MACHINES, reads, stack_check, writes
+from agent.capture.go_code import MACHINES, reads, results, stack_check, writes
 from agent.capture.gopclntab import MAX_TABLE_BYTES, FunctionTable, Span, UnknownTableError, header_tail
 from agent.capture.plan import Plan, Probe, Role, Site, Unreadable
 from agent.capture.sites import Abilities
 
 READ, WRITE = "crypto/tls.(*Conn).Read", "crypto/tls.(*Conn).Write"
 _RECORD, _MEMMOVE = "crypto/tls.(*Conn).writeRecordLocked", "runtime.memmove"
+_READER = "bytes.(*Reader).Read"
 _CLOSE = "crypto/tls.(*Conn).Close"
 _HANDSHAKES = ("crypto/tls.(*Conn).clientHandshake", "crypto/tls.(*Conn).serverHandshake")
 _QUIC = "github.com/quic-go/quic-go"
-_NAMES = (READ, WRITE, _RECORD, _MEMMOVE, _CLOSE, *_HANDSHAKES)
+_NAMES = (READ, WRITE, _RECORD, _MEMMOVE, _READER, _CLOSE, *_HANDSHAKES)
 
 _BUILD_INFO = b"\xff Go buildinf:"  # cmd/link's buildinfo, at the start of the data where no section names it
 _BUILD_INFO_WITHIN_BYTES = 64 * 1024
@@ -77,6 +78,10 @@ class Go:
 def _sites(code: Mapping[str, Function], machine: str) -> Plan:
     written = writes(code[WRITE], code[_RECORD].address, machine) if _RECORD in code else []
     filled = reads(code[READ], code[_MEMMOVE].address, machine) if _MEMMOVE in code else []
+    role, instruction = Role.GO_READ, "call memmove"
+    if not filled and _READER in code:
+        filled = results(code[READ], code[_READER].address, machine)
+        role, instruction = Role.GO_READ_RESULT, "jump behind Reader.Read"
     missing = [
         f"{name}: compiled in a way that is not known"
         for name, found in ((WRITE, written), (READ, filled))
@@ -85,7 +90,7 @@ def _sites(code: Mapping[str, Function], machine: str) -> Plan:
     if missing:  # half of a connection would make it look readable
         return Plan(sites=(), missing=tuple(missing))
     sites = [_site(code[WRITE], address, Role.GO_WRITE, "call writeRecordLocked") for address in written]
-    sites += [_site(code[READ], one.address, Role.GO_READ, "call memmove", one.connection_offset) for one in filled]
+    sites += [_site(code[READ], one.address, role, instruction, one.connection_offset) for one in filled]
     for name in (_CLOSE, *_HANDSHAKES):
         if name in code and (check := stack_check(code[name], machine)) is not None:
             sites.append(_site(code[name], check, Role.GO_END, MACHINES[machine].stack_check))
