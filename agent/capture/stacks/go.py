@@ -5,7 +5,8 @@ Found in the table of functions that Go's runtime needs (agent/capture/gopclntab
 What is probed is in agent/capture/go_code.py, and why there: docs/decisions/0008-go-in-the-middle-of-its-calls.md.  ``Read`` and ``Write`` can't be
 inlined into their callers: they defer their unlocking.  A handshake makes the pointer a new connection, also where the one before was never closed.
 
-Not read: Go before 1.17 (arm64: 1.18), whose calls pass their arguments on the stack; programs whose names are scrambled (garble); QUIC.
+Not read: Go before 1.17 (arm64: 1.18), whose calls pass their arguments on the stack; programs built with -race, or whose names are
+scrambled (garble); QUIC.
 """
 
 from __future__ import annotations
