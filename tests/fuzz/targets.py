@@ -11,11 +11,12 @@ import json
 import struct
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from agent.capture.elf import ElfError, ElfFile, Function
-from agent.capture.go_code import MACHINES, reads, results, stack_check, writes
+from agent.capture.elf import ElfError, ElfFile
+from agent.capture.go_code import results, stack_check
 from agent.capture.gopclntab import FunctionTable, UnknownTableError
 from agent.capture.image import Image
 from agent.capture.match import apply
@@ -43,11 +44,13 @@ from agent.protocol.sse import SseParser
 from agent.protocol.websocket import MAX_MESSAGE_BYTES, Deflate, WebSocketReader
 from agent.replay_exchange import Framing, exchange_bytes, request_bytes, response_bytes
 from agent.replay_session import session_bytes
+from tests.capture.test_go_code import BUILDS, Build
 from tests.capture.test_gopclntab import FUNCTIONS, MAGICS, reader, table
 from tests.dialects.test_golden import answer_of, exchange
 from tests.dialects.test_golden_sessions import session
 
 Target = Callable[[bytes], None]
+GO_BUILDS = [Build(name) for name in BUILDS]
 
 # An input is at most a few KiB here, so whoever holds more than this made it up.
 MAX_HELD_BYTES = 1024 * 1024
@@ -295,17 +298,21 @@ def code(data: bytes) -> None:
             assert bool(found) != bool(reason)
 
 
+def _changed(content: bytes, data: bytes) -> bytes:
+    """Valid but for the input: three bytes a change, its place and its value."""
+    changed = bytearray(content)
+    for low, high, value in zip(data[::3], data[1::3], data[2::3], strict=False):
+        changed[(low | high << 8) % len(changed)] = value
+    return bytes(changed)
+
+
 def go_table(data: bytes) -> None:
-    """A Go program's table of functions, valid but for the input: three bytes a change, its place and its value."""
+    """A Go program's table of functions."""
     if not data:
         return
-    content = bytearray(table(layout=list(MAGICS)[data[0] % len(MAGICS)]))
-    for low, high, value in zip(data[1::3], data[2::3], data[3::3], strict=False):
-        content[(low | high << 8) % len(content)] = value
+    content = _changed(table(layout=list(MAGICS)[data[0] % len(MAGICS)]), data[1:])
     try:
-        for span in (
-            FunctionTable(reader(bytes(content)), len(content)).find([name for name, _, _ in FUNCTIONS]).values()
-        ):
+        for span in FunctionTable(reader(content), len(content)).find([name for name, _, _ in FUNCTIONS]).values():
             assert span.start < span.end
     except UnknownTableError:
         pass
@@ -313,14 +320,16 @@ def go_table(data: bytes) -> None:
 
 def go_code(data: bytes) -> None:
     """Code of a Go program: what is found lies inside it."""
-    function = Function(name="", address=0x1000, file_offset=0, code=data)
-    for machine in MACHINES:
-        found = [
-            *writes(function, 0x1000, machine),
-            *(one.address for find in (reads, results) for one in find(function, 0x1000, machine)),
-        ]
-        check = stack_check(function, machine)
-        assert all(0x1000 <= at < 0x1000 + len(data) for at in (*found, *([check] if check is not None else [])))
+    if not data:
+        return
+    build = GO_BUILDS[data[0] % len(GO_BUILDS)]
+    for whole in (build.read, build.write):
+        function = replace(whole, code=_changed(whole.code, data[1:]))
+        found = [*build.writes(function), *(one.address for one in build.reads(function))]
+        found += [one.address for one in results(function, build.address("runtime.memmove"), build.machine)]
+        check = stack_check(function, build.machine)
+        places = (*found, *([] if check is None else [check]))
+        assert all(function.address <= at < function.address + len(function.code) for at in places)
 
 
 TARGETS: dict[str, Target] = {
