@@ -1,8 +1,8 @@
 """
 Tapes: what capture saw, for replay on a laptop.  A MessagePack stream (https://msgpack.org): one map, then one array a record.
 
-Without content no body byte and no secret is written: heads keep the names of the allow-list, everything else is a length, so
-that positions, times and framing stay true.
+Without content no body byte and no secret is written: heads of HTTP/1 keep the names of the allow-list, everything else is a length, so
+that positions, times and framing stay true.  HTTP/2 is lengths alone: its heads can't be cut without changing what later ones mean.
 """
 
 from __future__ import annotations

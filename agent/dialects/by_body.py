@@ -149,6 +149,6 @@ def _kind(answer: object, name: str, *, streaming: bool) -> type[Dialect] | None
         return GeminiStream if streaming else GeminiGenerate
     if said == "list" and any(get(one, "object") == "embedding" for one in items(fields.get("data"))[:1]):
         return OpenAiEmbeddings
-    if isinstance(get(fields, "usage", "inputTokens"), int) and "output" in fields:
+    if "metrics" in fields and isinstance(get(fields, "usage", "inputTokens"), int):
         return BedrockConverse
     return None
