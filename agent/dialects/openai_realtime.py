@@ -74,7 +74,7 @@ class OpenAiRealtime(Reader):
 
     @property
     def buffered_bytes(self) -> int:
-        return 1024 * len(self._under_way)
+        return 1024 * len(self._under_way) + 128 * len(self._done)
 
     def message(self, direction: Direction, data: bytes, at_ns: int) -> Iterable[Turn]:
         found = _TYPE.search(data, 0, _HEAD_BYTES)
