@@ -21,6 +21,8 @@ from elftools.elf.elffile import ELFFile
 
 # Chromium's 500,000 symbols are 12 MB; more than this is not a program we want.
 _MAX_TABLE_BYTES = 64 * 1024**2
+# Of those only so much is kept for the next question.
+_MAX_HELD_BYTES = 32 * 1024**2
 # The largest table of sections seen in a real file has some hundred.
 _MAX_SECTIONS = 1024
 # NSS's library has 1,618, all of Firefox's NSS in one some ten thousand; each costs us a hundred bytes.
@@ -266,9 +268,12 @@ class ElfFile:
     def _table(self, section: _Section) -> bytes:
         """Several stacks ask for the same tables, one after the other."""
         key = (section.file_offset, section.size)
-        if key not in self._tables:
-            self._tables[key] = self.read(*key)
-        return self._tables[key]
+        table = self._tables.get(key)
+        if table is None:
+            table = self.read(*key)
+            if len(table) + sum(map(len, self._tables.values())) <= _MAX_HELD_BYTES:
+                self._tables[key] = table
+        return table
 
 
 def _headers(elf: ELFFile, layout: Construct, table: str, count: int) -> Iterator[Mapping[str, Any]]:

@@ -11,7 +11,7 @@ import re
 import struct
 import time
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from agent.capture.elf import ElfError, ElfFile, Segment
 from agent.capture.features import Features, expression, features
@@ -26,7 +26,10 @@ _MAX_PLACES = 64
 _MAX_REFERENCES = 5000
 # The functions we look for are shorter than this.
 _MAX_FUNCTION_BYTES = 16 * 1024
-_MAX_FUNCTIONS = 4_000_000
+# Envoy has 240,000; eight bytes each are held.
+_MAX_FUNCTIONS = 2_000_000
+# Bun has some thousand near its libssl.
+_MAX_CALLED = 100_000
 # Bun, the slowest of those seen, takes one.  A program made to cost time, of nothing but addresses, would take minutes.
 MAX_SECONDS = 8.0
 # lea r64, [rip + …]
@@ -43,7 +46,7 @@ class Image:
     def __init__(self, elf: ElfFile) -> None:
         self._elf = elf
         self._until = time.thread_time() + MAX_SECONDS
-        self._starts: list[int] | None = None
+        self._starts: array[int] | None = None
         self._places: dict[bytes, set[int]] = {}
         self._strings: dict[bytes, dict[int, bytes]] = {}
 
@@ -116,10 +119,10 @@ class Image:
         code = self._elf.bytes_at(start, length)
         return features(code, start) if code else None
 
-    def _table(self) -> list[int]:
+    def _table(self) -> array[int]:
         """Where functions begin, by the table that unwinding uses; nearly every program has it.  Empty where this one has not."""
         if self._starts is None:
-            self._starts = sorted(self._unwind_table())
+            self._starts = array("q", self._unwind_table())
         return self._starts
 
     def _unwind_table(self) -> Iterator[int]:
@@ -128,7 +131,7 @@ class Image:
         if segment is None:
             return
         head = self._elf.read(segment.file_offset, 12)
-        # Version 1; a pointer of four bytes; a count of four bytes; pairs of four bytes each, relative to this table.
+        # Version 1; a pointer of four bytes; a count of four bytes; pairs of four bytes each, relative to this table, in order.
         if len(head) < 12 or head[0] != 1 or head[1] & 15 != 0xB or head[2:4] != b"\x03\x3b":
             return
         count = min(int.from_bytes(head[8:12], "little"), _MAX_FUNCTIONS, max(0, segment.size - 12) // 8)
@@ -149,6 +152,8 @@ class Image:
                     target = start + at + 4 + int.from_bytes(window[at : at + 4], "little", signed=True)
                     if target >> 12 in pages and not target & 15:
                         targets.add(target)
+                if len(targets) > _MAX_CALLED:
+                    raise ElfError("more functions near those looked for than any program has")
         return sorted(one for one in targets if (before := self._elf.bytes_at(one - 1, 1)) and before[0] in _PADDING)
 
     def word_at(self, address: int) -> str:
@@ -206,6 +211,6 @@ def _places(window: bytes, text: bytes) -> Iterator[int]:
         at = window.find(text, at + 1)
 
 
-def _before(starts: list[int], address: int) -> int | None:
+def _before(starts: Sequence[int], address: int) -> int | None:
     number = bisect.bisect_right(starts, address) - 1
     return starts[number] if number >= 0 and address - starts[number] < _MAX_FUNCTION_BYTES else None
