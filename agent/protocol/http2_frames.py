@@ -43,6 +43,8 @@ _SHAPES = {
 _CANDIDATE = re.compile(rb"(?=[\x00-\x0f]..[\x00-\x09][\x00-\x2d][\x00-\x7f]...)", re.DOTALL)
 # Streams count up by two: a connection that made eight million requests is rarer than chance.
 _LAST_GUESSED_STREAM = 2**24
+# The end of a header can look like one; bytes that do so again and again are made for it, and each time every stream is told of a loss.
+MAX_WRONG_GUESSES = 32
 # So many headers in a row are no chance.
 _CERTAIN_FRAMES = 4
 
@@ -80,6 +82,8 @@ class FrameReader:
         self._ends = False
         self._guessed = 0 if whole else _CERTAIN_FRAMES
         """Frames that must yet make sense before a boundary that was found counts as known; until then an error is our mistake."""
+        self._wrong = 0
+        """Guesses in a row that were."""
         self._block_stream = 0
         """The stream whose header block is under way: only its CONTINUATION may follow (6.10)."""
 
@@ -95,7 +99,8 @@ class FrameReader:
             try:
                 at = self._step(data, at, out)
             except ProtocolError:
-                if not self._guessed:
+                self._wrong += 1
+                if not self._guessed or self._wrong > MAX_WRONG_GUESSES:
                     raise
                 self._stray(0, out)
         return out
@@ -206,6 +211,8 @@ class FrameReader:
             if not _plausible(data, at):
                 raise ProtocolError("no frame")
             self._guessed -= 1
+            if not self._guessed:
+                self._wrong = 0
         if self._block_stream and (kind != CONTINUATION or self._stream_id != self._block_stream):
             raise ProtocolError(f"a frame of type {kind} inside a header block")
         if kind == DATA:

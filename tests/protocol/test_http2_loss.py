@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from agent.model import Body, HttpEvent, Lost, RequestHead, ResponseHead, Side
+import pytest
+
+from agent.model import Body, HttpEvent, Lost, ProtocolError, RequestHead, ResponseHead, Side
 from agent.protocol.headers import KEPT
 from agent.protocol.http2 import MAX_SILENCE_STREAMS, RequestReader, Streams
+from agent.protocol.http2_frames import MAX_WRONG_GUESSES
 from tests.protocol.http2_talk import Talk, ends, open_streams
 
 LONG = [(f"x-long-{number}", "v" * 60) for number in range(12)]
@@ -111,6 +114,17 @@ def test_joining_at_any_frame_reads_every_later_request() -> None:
             assert head.missing == (not head.target or not head.host)
             assert head.headers.get("x-request-id") in (None, f"model-{number}")
         assert [head for head in heads if head.missing] == [] or start > 2
+
+
+def test_guessing_wrong_again_and_again_costs_the_connection() -> None:
+    """Frames that make sense until there are many streams, and then none, over and over: each time all would be told of a loss."""
+    client, reader = Talk(), RequestReader(Streams(), KEPT)
+    told = 0
+    with pytest.raises(ProtocolError):
+        for number in range(10_000):
+            frames = b"".join(client.request(2 * (3 * number + one) + 1) for one in range(3))
+            told += len(reader.receive(frames)) + len(reader.receive(b"\xff" * 40))
+    assert told < 100 * MAX_WRONG_GUESSES**2
 
 
 def test_joining_inside_a_frame_finds_the_next_one() -> None:
