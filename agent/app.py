@@ -14,7 +14,7 @@ import queue
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,6 +36,7 @@ from agent.capture.sites import Abilities
 from agent.capture.stacks import plan
 from agent.capture.targets import Targets
 from agent.config import Config, NameSource
+from agent.config_choices import plaintext_ports
 from agent.dialects import DIALECTS
 from agent.dialects.providers import Providers
 from agent.health import AgentHealth, capture_state, why_not_in_force
@@ -43,6 +44,7 @@ from agent.host import key_salt, tokenizer
 from agent.host.containers import pod_of
 from agent.logs import Log, configure
 from agent.model import Chunk, Judgement, LedgerEntry, PricedCall, Process, Quarantined, Unsupported, Verdict
+from agent.pipeline.gateways import HOLD_NS, Gateways
 from agent.pipeline.pipeline import Output, Pipeline
 from agent.prices.files import Paths, PriceFiles
 from agent.pricing import Pricer
@@ -120,8 +122,10 @@ class Agent:
             max_connections=config.core.max_connections,
             max_buffered_bytes=config.core.max_buffered_bytes,
         )
+        self._gateways = Gateways(self._pipeline.within_another)
         self._kernel = Kernel(
             KernelSettings(
+                plaintext_ports=plaintext_ports(config.capture.plaintext),
                 ring_bytes=config.capture.ring_bytes,
                 max_call_bytes=config.capture.max_copy_bytes,
                 links=config.capture.links.value,
@@ -260,12 +264,11 @@ class Agent:
             # Seldom is cheap: what comes together is read together.  A ring that filled quickly is looked at sooner.
             stop.wait(interval_seconds / 10 if filled > _HURRY_FROM else interval_seconds)
         self._take()
-        self._keep_house(time.time_ns() + int(self.config.attribution.hold_seconds * 1e9))
+        self._keep_house(time.time_ns() + int(self.config.attribution.hold_seconds * 1e9) + HOLD_NS)
 
     def _take(self) -> None:
-        happenings = self._kernel.poll()
         at_ns = time.time_ns()
-        for happening in happenings:
+        for happening in self._kernel.poll():
             if isinstance(happening, ProcessStarted | ProcessEnded):
                 try:
                     self._news.put_nowait(happening)
@@ -281,9 +284,7 @@ class Agent:
 
     def _dispatch(self, output: Output, at_ns: int) -> None:
         if isinstance(output, PricedCall):
-            entry = self._attributor.attribute(output, at_ns)
-            if entry is not None:
-                self._account(entry)
+            self._name(self._gateways.take(output, at_ns), at_ns)
         elif isinstance(output, Verdict):
             self._kernel.judge(output)
             self._sink.accept_verdict(output)
@@ -293,6 +294,11 @@ class Agent:
         elif isinstance(output, Quarantined):
             self._sink.accept_quarantined(output)
             _LOG.warning("connection given up", reason=output.reason, detail=output.detail, pid=output.conn.pid)
+
+    def _name(self, calls: Iterable[PricedCall], at_ns: int) -> None:
+        for call in calls:
+            if (entry := self._attributor.attribute(call, at_ns)) is not None:
+                self._account(entry)
 
     def _account(self, entry: LedgerEntry) -> None:
         self._sink.accept(entry)
@@ -308,6 +314,7 @@ class Agent:
             self._pod_list.refresh()
         for output in self._pipeline.tick(at_ns):
             self._dispatch(output, at_ns)
+        self._name(self._gateways.release(at_ns), at_ns)
         for entry in self._attributor.release(at_ns):
             self._account(entry)
         for namespace, pod in self._attributor.deleted_pods(at_ns):
@@ -321,13 +328,8 @@ class Agent:
             self._targets.started(pid, time.time_ns())
         self._scanned.set()
         for library in self._targets.status():
-            _LOG.info(
-                "library",
-                path=library.path,
-                sites=library.sites,
-                slow=len(library.slow_sites),
-                error=library.error or "none",
-            )
+            slow, error = len(library.slow_sites), library.error or "none"
+            _LOG.info("library", path=library.path, sites=library.sites, slow=slow, error=error)
         reconcile = time.monotonic() + _RECONCILE_SECONDS
         while not self._stopping.is_set():
             self._hear_news()

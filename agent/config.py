@@ -16,44 +16,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated
 
+from agent.config_choices import Links, LogFormat, LogLevel, NameSource, Sites, plaintext_ports
 from agent.config_reader import ConfigError, Range, Size, build, insert, parse
 from agent.sinks.otlp.names import Semconv
 from agent.sinks.otlp.settings import Asked
 
-__all__ = ["Attribution", "Capture", "Config", "ConfigError", "Core", "load", "loads"]
-
-
-class NameSource(enum.StrEnum):
-    """Where pod names come from."""
-
-    AUTO = "auto"
-    IN_CLUSTER = "in_cluster"
-    KUBECONFIG = "kubeconfig"
-    POD_LIST = "pod_list"
-    HOST = "host"
-
-
-class Sites(enum.StrEnum):
-    BEST = "best"
-    FIRST = "first"
-
-
-class Links(enum.StrEnum):
-    AUTO = "auto"
-    UPROBE_MULTI = "uprobe_multi"
-    PERF_EVENT = "perf_event"
-
-
-class LogLevel(enum.StrEnum):
-    DEBUG = "debug"
-    INFO = "info"
-    WARNING = "warning"
-    ERROR = "error"
-
-
-class LogFormat(enum.StrEnum):
-    TEXT = "text"
-    JSON = "json"
+__all__ = ["Attribution", "Capture", "Config", "ConfigError", "Core", "LogLevel", "NameSource", "load", "loads"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +87,9 @@ class Capture:
     """auto: uprobe_multi where the kernel has it (6.6), else perf_event."""
     signatures: str = ""
     """Path of a folder with signatures of your own, for TLS libraries built in without symbols; see docs/signatures.md.  "" means only those that came with podtab."""
+    plaintext: tuple[str, ...] = ()
+    """HTTP without TLS, to models and gateways inside the cluster: `["any"]`, or only to these ports, e.g. `["8000", "11434"]`.  [] is off and costs
+    nothing; else every system call of the machine costs a little more (docs/decisions/0012-plaintext-at-the-end-of-system-calls.md)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -393,6 +364,10 @@ def _check(config: Config, origin: str) -> None:
     if config.capture.max_copy_bytes * 4 > config.capture.ring_bytes:
         # Four of the largest records: less, and one slow poll loses every second one.
         raise ConfigError(f"{origin}: capture.ring_bytes must be at least 4 times capture.max_copy_bytes")
+    try:
+        plaintext_ports(config.capture.plaintext)
+    except ValueError as error:
+        raise ConfigError(f"{origin}: capture.plaintext {error}") from None
     for name in (*config.selection.process_names, *config.selection.exclude_process_names):
         if len(name.encode()) > 15:
             where = "selection.process_names or exclude_process_names"

@@ -1,7 +1,7 @@
 """
 The vocabulary: every type that crosses a stage, in the order of the road.
 
-    kernel → Chunk | Closed → Segment | Gap | End → RequestHead … EndOfMessage → Reading → Call → Cost → LedgerEntry
+    kernel → Opened | Chunk | Closed → Segment | Gap | End → RequestHead … EndOfMessage → Reading → Call → Cost → LedgerEntry
 
 Values only: no clock, no socket, no logger.  Times are ``*_ns``: nanoseconds since the Unix epoch, UTC; the capture stage
 converts the kernel's monotonic stamps before anything else sees them.
@@ -28,7 +28,7 @@ class Direction(enum.IntEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnId:
     """
-    One TLS connection of one process.
+    One connection of one process.
 
     Neither pid nor pointer reuse can mix two customers' money: ``born_ns`` is the kernel's monotonic stamp of the first
     call on this pointer since it was created or freed, so no two connections of a boot share all three.
@@ -36,7 +36,7 @@ class ConnId:
 
     pid: int
     pointer: int
-    """Address of the library's connection object (``SSL *``)."""
+    """Address of the library's connection object (``SSL *``); in plaintext the file descriptor, with the highest bit set."""
     born_ns: int
     """CLOCK_MONOTONIC, not wall time: it is an identity, not a moment."""
 
@@ -61,6 +61,26 @@ class Chunk:
     last_at_ns: int
     cgroup_id: int
     """``bpf_get_current_cgroup_id()``: the inode of the cgroup v2 folder; 0 where unknown."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peer:
+    """The other end of a connection, as the process named it: behind a Service that is the Service's address."""
+
+    address: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """A plaintext connection, before its first bytes."""
+
+    conn: ConnId
+    peer: Peer | None
+    """None: nobody saw it connect, or it is no internet address."""
+    is_socket: bool
+    """False: it may be another kind of file."""
+    at_ns: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -440,6 +460,8 @@ class Call:
     ended_at_ns: int
     lost_bytes: int = 0
     account: Account = field(default_factory=Account)
+    peer: Peer | None = None
+    """None where it is not known for certain."""
     reading: Reading
 
 
@@ -514,7 +536,8 @@ class Unpriced:
     """An unknown price is its own series, never $0."""
 
     reason: str
-    """A word of a closed set: ``unknown_model unknown_provider unknown_unit no_usage not_billed committed price_book_error``."""
+    """A word of a closed set: ``unknown_model unknown_provider unknown_unit no_usage not_billed committed price_book_error
+    via_gateway``: the cost stands with the call that the gateway answered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,10 +21,11 @@ from agent.capture.stacks import plan
 from agent.capture.tape import TapeWriter
 from agent.capture.targets import Targets
 from agent.config import Config
+from agent.config_choices import plaintext_ports
 from agent.dialects import DIALECTS
 from agent.dialects.providers import Providers
 from agent.logs import Log, configure
-from agent.model import Chunk, Closed, ConnId, Judgement, Process, Unpriced, Verdict
+from agent.model import Chunk, Closed, ConnId, Judgement, Opened, Process, Unpriced, Verdict
 from agent.pipeline.pipeline import Pipeline
 
 _LOG = Log("record")
@@ -41,7 +42,13 @@ def record(config: Config, path: Path, *, content: bool, seconds: float) -> int:
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
     signatures = with_own(config.capture.signatures)
-    kernel = Kernel(KernelSettings(ring_bytes=config.capture.ring_bytes, links=config.capture.links.value))
+    kernel = Kernel(
+        KernelSettings(
+            ring_bytes=config.capture.ring_bytes,
+            links=config.capture.links.value,
+            plaintext_ports=plaintext_ports(config.capture.plaintext),
+        )
+    )
     with TapeWriter(path, content=content, max_bytes=config.record.max_bytes) as tape:
         recorder = Recorder(tape)
         safe = uretprobe_seccomp(kernel).result is Result.PASSED
@@ -96,7 +103,7 @@ class Recorder:
 
     def take(self, happening: Happening) -> list[Verdict]:
         """What to tell the kernel."""
-        assert isinstance(happening, Chunk | Closed)
+        assert isinstance(happening, Opened | Chunk | Closed)
         verdicts = [output for output in self._pipeline.receive(happening) if isinstance(output, Verdict)]
         conn = happening.conn
         if isinstance(happening, Chunk) and conn not in self._watched and conn not in self._ignored:
@@ -105,7 +112,7 @@ class Recorder:
                 held.append(happening)
             if len(self._held) > _MAX_HELD_CONNECTIONS:
                 self._held.popitem(last=False)
-        elif conn in self._watched:
+        elif conn in self._watched and not isinstance(happening, Opened):  # a tape holds what was said
             self._write(happening)
         for verdict in verdicts:
             held = self._held.pop(conn, [])

@@ -28,6 +28,17 @@ BPF_ARRAY(unselected_count, u32, 1);
 // Written and deleted by user space: before the probes come, and before they go.
 BPF_HASH(links, u32, u32, MAX_LINKS);
 
+#ifdef PLAINTEXT
+// From a descriptor to whom it was connected.  Written by connect; deleted when the descriptor becomes another file.
+// LRU, because it is a hint and no live state: of who is not here /proc says it, and processes end without closing anything.
+BPF_TABLE("lru_hash", struct conn_key, struct peer, peers, MAX_CONNECTIONS);
+#endif
+
+#ifdef PLAINTEXT_PORTS
+// From a port to 1 where plaintext is looked for.  Written by user space at its start.
+BPF_HASH(plain_ports, u32, u32, MAX_PORTS);
+#endif
+
 // By enum counter.  Never deleted.
 BPF_ARRAY(counters, u64, COUNTERS_LENGTH);
 

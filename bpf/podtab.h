@@ -7,6 +7,7 @@ enum record_kind {
     RECORD_CLOSED = 1,        // SSL_free or SSL_shutdown
     RECORD_PROCESS_EXEC = 2,  // a process has a new program
     RECORD_PROCESS_EXIT = 3,  // the last thread that is the process has ended
+    RECORD_OPENED = 4,        // a plaintext connection, before its first bytes; `struct opened` follows
 };
 
 enum direction { SENT = 0, RECEIVED = 1 };
@@ -27,6 +28,22 @@ struct record {
     unsigned char kind;            // enum record_kind
     unsigned char direction;       // enum direction
     unsigned char pad[6];
+};
+
+// A plaintext connection's pointer is its file descriptor with this bit, which no pointer has.
+#define PLAIN_POINTER (1ULL << 63)
+
+// Whom a process connected a descriptor to.
+struct peer {
+    unsigned char address[16];  // 4 of them with AF_INET
+    unsigned int family;
+    unsigned int port;
+};
+
+struct opened {
+    struct peer peer;        // family 0: nobody saw the connect
+    unsigned int is_socket;  // 0: it was written to as any file can be
+    unsigned int pad;
 };
 
 struct conn_key {
@@ -90,5 +107,6 @@ enum counter {
     CAPTURED_BYTES = 12,
     SELFTEST_HITS = 13,        // of the probe on our own child
     CONNECTION_UNREADABLE = 14,  // whose bytes they are could not be read: Go
-    COUNTERS_LENGTH = 15,
+    LATE_CLOSES = 15,          // of a descriptor that the next connection had already; harmless
+    COUNTERS_LENGTH = 16,
 };

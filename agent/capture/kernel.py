@@ -26,6 +26,7 @@ from agent.capture.links import (
     explained,
 )
 from agent.capture.memory import release_compiler
+from agent.capture.plaintext import Plaintext
 from agent.capture.plan import Count, Probe, Role, Site
 from agent.capture.records import COUNTERS, Conn, ConnKey, VerdictValue, cookie
 from agent.capture.ring import Happening, ProcessEnded, ProcessStarted, RingReader
@@ -74,6 +75,8 @@ class KernelSettings:
     """Most that is copied of one call."""
     links: str = "auto"
     """auto, uprobe_multi or perf_event."""
+    plaintext_ports: tuple[int, ...] | None = None
+    """Look at what goes over sockets as it is, to these ports; () means any, None not at all."""
 
 
 class Kernel:
@@ -94,10 +97,16 @@ class Kernel:
         self._dying: dict[int, int] = {}
         self._suspects: set[ConnId] = set()
         self._closed: list[Closed] = []
+        ports = self.settings.plaintext_ports
+        self._plaintext = None if ports is None else Plaintext(ports, self.judge)
         try:
             self._load_all()
             for name, tracepoint in (("process_exec", "sched_process_exec"), ("process_exit", "sched_process_exit")):
                 self._bpf.attach_raw_tracepoint(tp=tracepoint.encode(), fn_name=name.encode())
+            if self._plaintext is not None:
+                for port in ports or ():
+                    self._update("plain_ports", ctypes.c_uint32(port), ctypes.c_uint32(1))
+                self._bpf.attach_raw_tracepoint(tp=b"sys_exit", fn_name=b"syscall_exit")
         except Exception as error:  # noqa: BLE001 - BCC raises nothing narrower
             raise CaptureError(f"the kernel refused the BPF programs: {error}; see `podtab doctor`") from None
         self.ring = RingReader(self._bpf[b"records"].map_fd, self.settings.ring_bytes)
@@ -128,6 +137,10 @@ class Kernel:
         ]
         if not self.cookies:
             flags.append("-DNO_COOKIES")
+        if settings.plaintext_ports is not None:
+            flags.append("-DPLAINTEXT")
+        if settings.plaintext_ports:
+            flags += ["-DPLAINTEXT_PORTS", f"-DMAX_PORTS={len(settings.plaintext_ports)}"]
         try:
             return BPF(text=source.load().encode(), cflags=flags)
         except Exception as error:  # noqa: BLE001 - BCC raises nothing narrower
@@ -226,6 +239,10 @@ class Kernel:
 
     def poll(self) -> list[Happening]:
         """Everything since the last poll.  The end of a process closes its connections."""
+        happened = self._poll()
+        return happened if self._plaintext is None else self._plaintext.admitted(happened)
+
+    def _poll(self) -> list[Happening]:
         now_ns = time.monotonic_ns()
         if now_ns - self._clock_at_ns > _CLOCK_AGE_NS:
             self._clock_offset_ns, self._clock_at_ns = time.time_ns() - time.monotonic_ns(), now_ns

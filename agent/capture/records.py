@@ -31,7 +31,22 @@ class Record(ctypes.Structure):
 RECORD_FORMAT = struct.Struct("<QQQQQQIIBB6x")
 """The same again, because ``struct`` reads it ten times faster than ctypes does."""
 
-DATA, CLOSED, PROCESS_EXEC, PROCESS_EXIT = range(4)
+DATA, CLOSED, PROCESS_EXEC, PROCESS_EXIT, OPENED = range(5)
+
+PLAIN_POINTER = 1 << 63
+"""A plaintext connection's pointer is its file descriptor with this bit, which no pointer has."""
+
+
+class PeerAddress(ctypes.Structure):
+    """``struct peer``"""
+
+    _fields_ = (("address", ctypes.c_uint8 * 16), ("family", ctypes.c_uint32), ("port", ctypes.c_uint32))
+
+
+class OpenedRecord(ctypes.Structure):
+    """``struct opened``"""
+
+    _fields_ = (("peer", PeerAddress), ("is_socket", ctypes.c_uint32), ("pad", ctypes.c_uint32))
 
 
 class ConnKey(ctypes.Structure):
@@ -73,6 +88,7 @@ COUNTERS = (
     "captured_bytes",
     "selftest_hits",
     "connection_unreadable",
+    "late_closes",
 )
 """``enum counter``, in its order."""
 

@@ -9,11 +9,13 @@ become one Chunk, so that what follows is paid per drain and not per TLS record.
 from __future__ import annotations
 
 import ctypes
+import ipaddress
 import mmap
+import socket
 from dataclasses import dataclass
 
-from agent.capture.records import CLOSED, DATA, PROCESS_EXEC, RECORD_FORMAT
-from agent.model import Chunk, Closed, ConnId, Direction
+from agent.capture.records import CLOSED, DATA, OPENED, PROCESS_EXEC, RECORD_FORMAT, OpenedRecord
+from agent.model import Chunk, Closed, ConnId, Direction, Opened, Peer
 
 _BUSY, _DISCARDED = 1 << 31, 1 << 30
 _LENGTH = _DISCARDED - 1
@@ -41,7 +43,7 @@ class ProcessEnded:
     at_ns: int
 
 
-Happening = Chunk | Closed | ProcessStarted | ProcessEnded
+Happening = Opened | Chunk | Closed | ProcessStarted | ProcessEnded
 
 
 class _Run:
@@ -173,6 +175,9 @@ class RingReader:
                     if run.parts:
                         out.append(_finish(run))
                     out.append(Closed(conn=run.conn, at_ns=at_ns))
+            elif kind == OPENED:
+                conn = ConnId(pid=tgid, pointer=ssl, born_ns=born_ns)
+                out.append(_opened(conn, at_ns, bytes(data[offset + _RECORD_BYTES : offset + _RECORD_BYTES + size])))
             else:
                 # What the process did before it ended comes before the news of its end.
                 out.extend(_finish(run) for run in growing.values() if run.conn.pid == tgid and run.parts)
@@ -205,6 +210,19 @@ class RingReader:
         del self._consumer
         self._producer_pages.close()
         self._consumer_page.close()
+
+
+def _opened(conn: ConnId, at_ns: int, told: bytes) -> Opened:
+    record = OpenedRecord.from_buffer_copy(told)
+    peer, raw = record.peer, bytes(record.peer.address)
+    sizes = {int(socket.AF_INET): 4, int(socket.AF_INET6): 16}
+    address = str(ipaddress.ip_address(raw[: sizes[peer.family]])) if peer.family in sizes else ""
+    return Opened(
+        conn=conn,
+        peer=Peer(address=address, port=peer.port) if address else None,
+        is_socket=bool(record.is_socket),
+        at_ns=at_ns,
+    )
 
 
 _DIRECTIONS = (Direction.SENT, Direction.RECEIVED)

@@ -19,6 +19,7 @@ FILES = (
     "tls_nss.c",
     "tls_go.c",
     "process.c",
+    "plain.c",
 )
 """In the order in which they need each other."""
 

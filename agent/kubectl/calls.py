@@ -120,7 +120,13 @@ def _cells(line: Line) -> list[Text]:
     out = sum(count for kind, count in counts.items() if kind in _OUTPUT)
     cost = number(call, "cost_usd")
     unpriced = text(call, "unpriced")
-    money = usd(cost) if cost is not None else "$0" if unpriced == "not_billed" else f"unpriced: {unpriced}"
+    money = (
+        usd(cost)
+        if cost is not None
+        else "$0"
+        if unpriced in ("not_billed", "via_gateway")
+        else f"unpriced: {unpriced}"
+    )
     outcome, status = text(call, "outcome"), number(call, "status")
     state = f"{status:.0f} {outcome}" if status else outcome
     first = number(call, "time_to_first_token_seconds")

@@ -20,6 +20,7 @@ from agent.model import (
     HttpEvent,
     Judgement,
     Lost,
+    Peer,
     RequestHead,
     ResponseHead,
     Segment,
@@ -28,6 +29,7 @@ from agent.model import (
     Verdict,
 )
 from agent.pipeline.exchange import Exchange
+from agent.pipeline.gateways import is_inside
 from agent.pipeline.session import Session, looks_like_session
 from agent.pipeline.wire import Http1Wire, Http2Wire, Wire
 from agent.protocol.headers import KeyHasher
@@ -70,8 +72,10 @@ class Connection:
         "_wire",
         "cgroup_id",
         "conn",
+        "goes_inside",
         "held_bytes",
         "last_at_ns",
+        "peer",
         "state",
     )
 
@@ -87,6 +91,9 @@ class Connection:
         self.state = State.UNJUDGED
         self.cgroup_id = 0
         self.last_at_ns = 0
+        self.peer: Peer | None = None
+        self.goes_inside = False
+        """A model inside the cluster was asked on it, or a gateway."""
         self.held_bytes = 0
         """``buffered_bytes`` when the pipeline last added them up."""
         self._dialects = dialects
@@ -111,6 +118,11 @@ class Connection:
         held = self._wire.buffered_bytes if self._wire else 0
         held += self._session.buffered_bytes if self._session else 0
         return held + sum(exchange.buffered_bytes for exchange in self._exchanges.values())
+
+    @property
+    def asking_since_ns(self) -> int:
+        """When the oldest request began that has not been answered to its end; 0 where there is none."""
+        return min((exchange.started_at_ns for exchange in self._exchanges.values()), default=0)
 
     def receive(self, chunk: Chunk) -> Iterator[Seen]:
         """Raises ProtocolError, or whatever bug we have: the caller quarantines."""
@@ -303,6 +315,7 @@ class Connection:
                 yield from self._unknown()
                 if self.state not in READING:
                     return
+        self.goes_inside = self.goes_inside or (dialect is not None and is_inside(head.host))
         self._exchanges[head.stream_id] = Exchange(
             head, dialect=dialect, provider=provider, at_ns=at_ns, tokenizer=self._tokenizer
         )

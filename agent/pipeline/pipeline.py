@@ -21,6 +21,7 @@ from agent.model import (
     Cost,
     Evidence,
     Judgement,
+    Opened,
     PricedCall,
     ProtocolError,
     Quarantined,
@@ -85,13 +86,23 @@ class Pipeline:
         """What all connections held when it was last added up: the sum of their ``held_bytes``."""
         self._unaccounted: set[Connection] = set()
         self._unaccounted_bytes = 0
+        self._inside: set[Connection] = set()
+        """Those that go to a model or a gateway inside the cluster."""
         self._answered: OrderedDict[tuple[str, str], None] = OrderedDict()
 
     @property
     def open_connections(self) -> int:
         return len(self._connections)
 
-    def receive(self, event: Chunk | Closed) -> Iterator[Output]:
+    def within_another(self, call: Call) -> bool:
+        """Whether another process waits for an answer from inside the cluster that it asked for before this call began."""
+        return any(
+            0 < connection.asking_since_ns <= call.started_at_ns
+            for connection in self._inside
+            if connection.conn.pid != call.conn.pid
+        )
+
+    def receive(self, event: Opened | Chunk | Closed) -> Iterator[Output]:
         connection = self._connections.get(event.conn)
         if isinstance(event, Closed):
             if connection is not None:
@@ -105,7 +116,12 @@ class Pipeline:
                 yield from self._drop_oldest()
         else:
             self._connections.move_to_end(event.conn)
+        if isinstance(event, Opened):
+            connection.peer, connection.last_at_ns = event.peer, event.at_ns
+            return
         yield from self._guarded(connection, connection.receive(event))
+        if connection.goes_inside:
+            self._inside.add(connection)
         self._unaccounted.add(connection)
         self._unaccounted_bytes += len(event.data)
         if self._unaccounted_bytes * _ACCOUNTS_PER_BUDGET > self._max_buffered_bytes:
@@ -123,6 +139,7 @@ class Pipeline:
     def _remove(self, connection: Connection) -> None:
         del self._connections[connection.conn]
         self._unaccounted.discard(connection)
+        self._inside.discard(connection)
         self._held_bytes -= connection.held_bytes
 
     def _drop_oldest(self) -> Iterator[Output]:
@@ -151,7 +168,7 @@ class Pipeline:
     def _guarded(self, connection: Connection, seen: Iterator[Seen]) -> Iterator[Output]:
         try:
             for one in seen:
-                yield self._priced(one)
+                yield self._priced(connection, one)
         except ProtocolError as error:
             yield from self._quarantine(connection, "protocol_error", str(error))
         except Exception as error:  # noqa: BLE001
@@ -163,7 +180,7 @@ class Pipeline:
         # What is under way is told as cut before the state goes; if that fails too, the quarantine still stands.
         try:
             for one in list(connection.give_up(connection.last_at_ns)):
-                yield self._priced(one)
+                yield self._priced(connection, one)
         except Exception as error:  # noqa: BLE001 - as above
             detail += f"; {type(error).__name__} while finishing"
         connection.fail()
@@ -171,10 +188,12 @@ class Pipeline:
         # Nothing more of it is read, so the kernel need not copy it.
         yield Verdict(conn=connection.conn, judgement=Judgement.IGNORE, reason="quarantined")
 
-    def _priced(self, one: Seen) -> Output:
+    def _priced(self, connection: Connection, one: Seen) -> Output:
         if not isinstance(one, Call):
             return one
         call = self._counted_once(one)
+        if connection.peer is not None:
+            call = replace(call, peer=connection.peer)
         return PricedCall(call=call, cost=self._price(call))
 
     def _counted_once(self, call: Call) -> Call:

@@ -18,7 +18,7 @@ from agent.sinks.limits import clean
 
 _OUTPUT_TYPES = frozenset({"output", "reasoning", "output_audio", "output_image"})
 # Errors: nothing was served, so there is nothing to price.
-_FREE = "not_billed"
+_FREE = ("not_billed", "via_gateway")
 # What the kernel side saw and could not hand over; ignored and unselected bytes are not missed.
 _LOSSES = frozenset({"ring_lost_bytes", "uncopied_bytes", "unreadable_bytes"})
 
@@ -265,7 +265,7 @@ def _tokens(pod: Pod, labels: Mapping[str, str], value: float) -> None:
 
 def _unpriced(pod: Pod, labels: Mapping[str, str], value: float) -> None:
     reason = clean(labels.get("reason", ""))
-    if reason != _FREE and value:
+    if reason not in _FREE and value:
         pod.unpriced[reason] = pod.unpriced.get(reason, 0) + int(value)
 
 

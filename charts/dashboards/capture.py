@@ -24,7 +24,6 @@ from charts.dashboards.panels import (
 _FIGURE = Size(w=4, h=4)
 _NO_CALLS = "No calls in this time range"
 
-_BILLED = promql.differs("reason", "not_billed")
 _SERVED = promql.differs("evidence", Evidence.NOT_APPLICABLE.value)
 
 
@@ -126,7 +125,9 @@ def _evidence() -> Row:
                 Size(w=12, h=8),
                 {
                     "{{reason}}": promql.or_none(
-                        SCOPE.per_second(UNPRICED_CALLS, _BILLED, by=("reason",)), SCOPE.per_second(CALLS), "reason"
+                        SCOPE.per_second(UNPRICED_CALLS, figures.CHARGED, by=("reason",)),
+                        SCOPE.per_second(CALLS),
+                        "reason",
                     )
                 },
                 PER_SECOND,
@@ -217,14 +218,14 @@ def _unknown() -> Row:
                         name="Calls",
                         unit=COUNT,
                         expr=promql.or_none(
-                            SCOPE.grown(UNPRICED_CALLS, _BILLED, by=model_reason), SCOPE.grown(CALLS), "reason"
+                            SCOPE.grown(UNPRICED_CALLS, figures.CHARGED, by=model_reason), SCOPE.grown(CALLS), "reason"
                         ),
                     ),
                     Column(
                         name="Tokens",
                         unit=COUNT,
                         expr=promql.or_none(
-                            SCOPE.grown(UNPRICED_TOKENS, _BILLED, by=model_reason), SCOPE.grown(CALLS), "reason"
+                            SCOPE.grown(UNPRICED_TOKENS, figures.CHARGED, by=model_reason), SCOPE.grown(CALLS), "reason"
                         ),
                     ),
                 ],

@@ -8,9 +8,9 @@ from charts.dashboards import promql
 from charts.dashboards.promql import Matcher, Scope
 
 NO_PRICE = "Calls without a price"
-BILLED = "Failed calls cost nothing."
+BILLED = "Failed calls cost nothing; what a gateway asks for somebody else costs who asked."
 
-_BILLED = promql.differs("reason", "not_billed")
+CHARGED = Matcher("reason", "!~", "not_billed|via_gateway")
 
 # By the names of agent/pricing/leaves.py, TokenType: a type that is added there falls into place.
 ANSWERED = Matcher("type", "=~", "output.*|reasoning.*")
@@ -26,7 +26,7 @@ def dollars_per_hour(scope: Scope, *by: str) -> str:
 
 def unpriced(scope: Scope, *by: str) -> str:
     """Billed calls without a known price; 0 where calls were seen and all had one."""
-    return promql.or_zero(scope.grown(UNPRICED_CALLS, _BILLED, by=by), scope.grown(CALLS, by=by))
+    return promql.or_zero(scope.grown(UNPRICED_CALLS, CHARGED, by=by), scope.grown(CALLS, by=by))
 
 
 def cost_per_call(scope: Scope, *by: str) -> str:

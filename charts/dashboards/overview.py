@@ -6,7 +6,7 @@ from grafana_foundation_sdk.models import dashboard as model
 
 from agent.sinks.metrics import CALLS, COST, UNPRICED_CALLS
 from charts.dashboards import panels, promql
-from charts.dashboards.figures import BILLED, NO_PRICE, cost_per_call, dollars_per_hour, unpriced
+from charts.dashboards.figures import BILLED, CHARGED, NO_PRICE, cost_per_call, dollars_per_hour, unpriced
 from charts.dashboards.frame import CAPTURE, MODELS, OVERVIEW, WORKLOAD, Row, assemble
 from charts.dashboards.panels import COUNT, DOLLARS, Column, Size, Text, link
 from charts.dashboards.promql import Scope
@@ -220,7 +220,7 @@ def _tables() -> Row:
                         unit=COUNT,
                         style="bad",
                         expr=promql.or_zero(
-                            SCOPE.grown(UNPRICED_CALLS, promql.differs("reason", "not_billed"), by=by),
+                            SCOPE.grown(UNPRICED_CALLS, CHARGED, by=by),
                             SCOPE.grown(CALLS, by=by),
                         ),
                     ),

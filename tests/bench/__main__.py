@@ -9,12 +9,26 @@ from __future__ import annotations
 import os
 import sys
 
-from tests.bench import agent_cpu, capture_cost, client_cpu, core, go_cost, http2, memory, peers, search, share, startup
+from tests.bench import (
+    agent_cpu,
+    capture_cost,
+    client_cpu,
+    core,
+    go_cost,
+    http2,
+    memory,
+    peers,
+    plain_cost,
+    search,
+    share,
+    startup,
+)
 from tests.bench.report import Benchmark, show
 
 BENCHMARKS: dict[str, Benchmark] = {
     "capture_cost": capture_cost.run,
     "go_cost": go_cost.run,
+    "plain_cost": plain_cost.run,
     "agent_cpu": agent_cpu.run_all,
     "core": core.run,
     "http2": http2.run,

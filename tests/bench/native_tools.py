@@ -13,6 +13,7 @@ from pathlib import Path
 SOURCES = Path(__file__).parent / "native"
 LIBRARIES = {
     "pair": ["-lssl", "-lcrypto"],
+    "calls": [],
     "client": ["-lssl", "-lcrypto", "-pthread"],
     # Static: probes on the shared library must not see the provider.
     "server": ["-l:libssl.a", "-l:libcrypto.a", "-pthread", "-ldl"],

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import mmap
 import os
+import socket
 import struct
 from collections.abc import Iterator
 
@@ -12,9 +14,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.capture import ring
-from agent.capture.records import CLOSED, DATA, PROCESS_EXEC, PROCESS_EXIT, RECORD_FORMAT
+from agent.capture.records import (
+    CLOSED,
+    DATA,
+    OPENED,
+    PROCESS_EXEC,
+    PROCESS_EXIT,
+    RECORD_FORMAT,
+    OpenedRecord,
+    PeerAddress,
+)
 from agent.capture.ring import ProcessEnded, ProcessStarted, RingReader
-from agent.model import Chunk, Closed, Direction
+from agent.model import Chunk, Closed, ConnId, Direction, Opened, Peer
 
 PAGE = mmap.PAGESIZE
 SIZE = 4 * PAGE
@@ -222,3 +233,26 @@ def test_any_traffic_any_number_of_times_around(puts: list[tuple[int, int, bytes
     reader.close()
     os.close(fake.fd)
     assert read == written
+
+
+@pytest.mark.parametrize(
+    ("family", "address", "peer"),
+    [
+        (socket.AF_INET, b"\x0a\0\0\x07", Peer(address="10.0.0.7", port=8000)),
+        (socket.AF_INET6, b"\xfd" + bytes(14) + b"\x01", Peer(address="fd00::1", port=8000)),
+        (socket.AF_UNIX, b"", None),
+        (0, b"", None),
+    ],
+)
+def test_a_plaintext_connection_is_told_before_its_bytes(
+    fake: FakeRing, reader: RingReader, family: int, address: bytes, peer: Peer | None
+) -> None:
+    """With whom it was connected to, where that is an internet address; and that it is a socket."""
+    told = PeerAddress(address=(ctypes.c_uint8 * 16)(*address), family=family, port=8000)
+    fake.put(OPENED, ssl=1 << 63 | 3, data=bytes(OpenedRecord(peer=told, is_socket=1)))
+    fake.put(ssl=1 << 63 | 3, data=b"POST")
+    opened, chunk = reader.drain(1000)
+    conn = ConnId(pid=1, pointer=1 << 63 | 3, born_ns=5)
+    assert opened == Opened(conn=conn, peer=peer, is_socket=True, at_ns=1001)
+    assert isinstance(chunk, Chunk)
+    assert chunk.conn == conn

@@ -9,7 +9,19 @@ from hypothesis import strategies as st
 from agent.dialects import DIALECTS
 from agent.dialects.openai_chat import OpenAiChat
 from agent.dialects.providers import Providers
-from agent.model import Chunk, ConnId, Direction, Judgement, Outcome, Quarantined, StreamItem, Unpriced, Verdict
+from agent.model import (
+    Chunk,
+    ConnId,
+    Direction,
+    Judgement,
+    Opened,
+    Outcome,
+    Peer,
+    Quarantined,
+    StreamItem,
+    Unpriced,
+    Verdict,
+)
 from agent.pipeline.pipeline import IDLE_NS, Pipeline
 from tests.exchanges import CONN, Wire, pipeline, request, response
 
@@ -167,3 +179,15 @@ def test_an_answer_that_is_polled_is_money_once() -> None:
     assert "counted_before" in wire.calls[2].reading.remarks
     again = Wire(core, other(9)).send(request("/v1/responses/resp_1", method="GET")).receive(answer("completed"))
     assert again.calls[0].reading.usage.output_tokens is None, "also from another connection"
+
+
+def test_a_call_says_its_peer_where_it_is_known() -> None:
+    """As the connection was told to be opened; of others nobody says anything."""
+    core = pipeline()
+    told, untold = Wire(core, other(1)), Wire(core, other(2))
+    peer = Peer(address="10.0.0.7", port=8000)
+    assert list(core.receive(Opened(conn=told.conn, peer=peer, is_socket=True, at_ns=1))) == []
+    for wire in (told, untold):
+        wire.send(request()).receive(response()).send(request()).receive(response())
+    assert [call.peer for call in told.calls] == [peer, peer]
+    assert [call.peer for call in untold.calls] == [None, None]

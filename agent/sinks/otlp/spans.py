@@ -148,6 +148,9 @@ def _say_call(attributes: Attributes, call: Call) -> None:
         attributes["http.response.status_code"] = call.status
     if error := error_type(call):
         attributes["error.type"] = error
+    if call.peer is not None:
+        attributes["network.peer.address"] = call.peer.address
+        attributes["network.peer.port"] = call.peer.port
     if call.retry_count:
         attributes["http.request.resend_count"] = call.retry_count
     attributes["podtab.api"] = call.api

@@ -18,7 +18,7 @@ from agent.sinks.limits import OTHER, clean
 # Sums of amounts are exact: 20 digits before the point and a provider's odd 60 behind it.
 _EXACT = Context(prec=80)
 # Errors: nothing was served, so there is nothing to price.
-_FREE = "not_billed"
+_FREE = ("not_billed", "via_gateway")
 
 Key = tuple[str, str, str, str]
 
@@ -46,7 +46,7 @@ class Row:
         if isinstance(cost, Cost):
             self.cost_usd = _EXACT.add(self.cost_usd, cost.total_usd)
         else:
-            self.unpriced_calls += cost.reason != _FREE
+            self.unpriced_calls += cost.reason not in _FREE
         for kind, number in tokens.items():
             self.tokens[kind] = self.tokens.get(kind, 0) + number
         self.last_call_at_ns = max(self.last_call_at_ns, call.ended_at_ns)

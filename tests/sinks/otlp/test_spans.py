@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.model import Cost, CostSource, Evidence, ExtraUsage, LedgerEntry, Outcome, Unpriced, Usage
+from agent.model import Cost, CostSource, Evidence, ExtraUsage, LedgerEntry, Outcome, Peer, Unpriced, Usage
 from agent.sinks.otlp.names import Semconv
 from agent.sinks.otlp.spans import Naming, error_type, exact, span_of
 from tests.pricing.calls import call
@@ -194,3 +194,11 @@ def test_exact_amounts() -> None:
         "100",
         "0.1",
     ]
+
+
+def test_a_peer_is_told_where_it_is_known() -> None:
+    """An address and a port; else neither, as a guess would name somebody else."""
+    known = span_of(entry(one=replace(call(usage=USAGE), peer=Peer(address="10.0.0.7", port=8000))), CURRENT)
+    assert (known.attributes["network.peer.address"], known.attributes["network.peer.port"]) == ("10.0.0.7", 8000)
+    unknown = span_of(entry(one=call(usage=USAGE)), CURRENT)
+    assert not [name for name in unknown.attributes if name.startswith("network.peer.")]

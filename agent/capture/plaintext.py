@@ -1,0 +1,59 @@
+"""
+Which plaintext connections are taken, among those that begin like a request to an API.
+
+The kernel side knows a descriptor and its bytes.  A file can hold the same bytes, and a connection that is older than the agent has an unknown peer:
+/proc says both while the descriptor is open.  What is not taken is refused once, and from then on costs the kernel one look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+from agent.capture.records import PLAIN_POINTER
+from agent.capture.ring import Happening
+from agent.host.sockets import Kind, kind_of, peer_of
+from agent.model import Chunk, Closed, ConnId, Judgement, Opened, Verdict
+
+
+class Plaintext:
+    """``ports`` () means any."""
+
+    def __init__(self, ports: Iterable[int], judge: Callable[[Verdict], object]) -> None:
+        self._ports = frozenset(ports)
+        self._judge = judge
+        # By connection, until it is closed: as many as the kernel's map holds.
+        self._taken: dict[ConnId, bool] = {}
+        self.refused = 0
+        """Connections."""
+
+    def admitted(self, happened: list[Happening]) -> list[Happening]:
+        """What is left of it."""
+        return [passed for one in happened if (passed := self._pass(one)) is not None]
+
+    def _pass(self, one: Happening) -> Happening | None:
+        if not isinstance(one, Chunk | Opened | Closed) or not one.conn.pointer & PLAIN_POINTER:
+            return one
+        if isinstance(one, Closed):
+            return one if self._taken.pop(one.conn, False) else None
+        taken = self._taken.get(one.conn)
+        if isinstance(one, Chunk):
+            if taken is None:  # there was no room in the ring to tell that it was opened
+                taken = self._decide(Opened(conn=one.conn, peer=None, is_socket=False, at_ns=one.at_ns)) is not None
+            return one if taken else None
+        return self._decide(one) if taken is None else None
+
+    def _decide(self, opened: Opened) -> Opened | None:
+        conn, peer, is_socket = opened.conn, opened.peer, opened.is_socket
+        if peer is None:
+            kind, inode = kind_of(conn.pid, conn.pointer & ~PLAIN_POINTER)
+            # Of one that is closed already its first call may tell.
+            is_socket = kind is Kind.SOCKET or (is_socket and kind is Kind.GONE)
+            peer = peer_of(conn.pid, inode) if inode else None
+        taken = is_socket and (not self._ports or (peer is not None and peer.port in self._ports))
+        self._taken[conn] = taken
+        if taken:
+            return replace(opened, peer=peer, is_socket=True)
+        self.refused += 1
+        self._judge(Verdict(conn=conn, judgement=Judgement.IGNORE, reason="not_selected"))
+        return None

@@ -1,0 +1,157 @@
+"""
+A call to a gateway inside the cluster, and the gateway's own call to the model: one cost, with who asked first.
+
+Both ends of the gateway are seen where it runs on the node of who calls it.  Its own call lies within the other one in time, so the two end together
+and are held a moment for each other.  What proves that they belong together: the id of the answer, which gateways pass through; or else the same
+model and the same counts on both sides, the inner call being to a provider that is none of the cluster.  In doubt they stay two calls.
+
+The outer call gets the inner one's cost unless it has one of its own; the inner one has none: ``Unpriced(reason="via_gateway")``.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from agent.model import Call, Cost, CostSource, Evidence, PricedCall, Unpriced
+
+# A gateway passes an answer's end on within milliseconds; news of both comes with the next drains of the ring.
+HOLD_NS = 2 * 10**9
+# An answer's end is seen by the one that reads it: who hangs up after [DONE] is done before the framing is.
+_SLACK_NS = 10**9
+# Some seconds of a busy gateway.  Beyond, the oldest goes on without waiting longer: two calls then, as if the other end were on another node.
+MAX_HELD = 512
+VIA = "via_gateway"
+_INSIDE = (".svc", ".local", ".internal", ".localdomain", ".lan", ".home.arpa")
+
+
+def is_inside(host: str) -> bool:
+    """Whether a host is one of the cluster itself, by its name: a single label, a private address, a private domain."""
+    host = host.strip("[]").rstrip(".")
+    try:
+        return ipaddress.ip_address(host).is_private
+    except ValueError:
+        return "." not in host or host.endswith(_INSIDE) or ".svc." in host
+
+
+Counts = tuple[int | None, int | None]
+
+
+@dataclass(slots=True)
+class _Held:
+    priced: PricedCall
+    until_ns: int
+    answered: bool
+    """Its gateway's call was found already: the next one is another's."""
+
+
+class Gateways:
+    """
+    ``take`` every call as it ends; ``release`` every second or so what nobody came for.
+
+    ``within_another`` says whether a call inside the cluster, of another process, is under way that began before this one did.
+    """
+
+    def __init__(self, within_another: Callable[[Call], bool]) -> None:
+        self._within_another = within_another
+        self._held: OrderedDict[int, _Held] = OrderedDict()
+        self._by_counts: dict[Counts, list[int]] = {}
+        """Their keys: what belongs together has used the same."""
+        self._next = 0
+        self.linked = 0
+        """Pairs."""
+
+    def take(self, priced: PricedCall, at_ns: int) -> Iterator[PricedCall]:
+        """What is known now, in any order."""
+        return self._take(_Held(priced, at_ns + HOLD_NS, answered=False))
+
+    def release(self, at_ns: int) -> Iterator[PricedCall]:
+        while self._held:
+            key, first = next(iter(self._held.items()))
+            if first.until_ns > at_ns:
+                return
+            yield self._pop(key).priced
+
+    def _take(self, held: _Held) -> Iterator[PricedCall]:
+        call = held.priced.call
+        inner = None if held.answered else self._find(call, lambda other: belongs(call, other.priced.call))
+        if inner is not None:
+            yield self._answer(held, inner.priced)
+        outer = self._find(call, lambda other: not other.answered and belongs(other.priced.call, call))
+        if outer is not None:
+            yield self._answer(outer, held.priced)
+            # It may itself be a gateway's, so it is looked at again.
+            yield from self._take(outer)
+        elif is_inside(call.host) or self._within_another(call):
+            self._held[self._next] = held
+            self._by_counts.setdefault(_counts(call), []).append(self._next)
+            self._next += 1
+            if len(self._held) > MAX_HELD:
+                yield self._pop(next(iter(self._held))).priced
+        else:
+            yield held.priced
+
+    def _answer(self, outer: _Held, inner: PricedCall) -> PricedCall:
+        """The gateway's call, without its cost."""
+        outer.priced = _with_cost_of(outer.priced, inner)
+        # A gateway without a price may have another one behind it, whose call has.
+        outer.answered = isinstance(outer.priced.cost, Cost)
+        self.linked += 1
+        return replace(inner, cost=Unpriced(reason=VIA))
+
+    def _find(self, call: Call, fits: Callable[[_Held], bool]) -> _Held | None:
+        keys = self._by_counts.get(_counts(call), ())
+        found = next((key for key in keys if fits(self._held[key])), None)
+        return None if found is None else self._pop(found)
+
+    def _pop(self, key: int) -> _Held:
+        held = self._held.pop(key)
+        counts = _counts(held.priced.call)
+        siblings = self._by_counts[counts]
+        siblings.remove(key)
+        if not siblings:
+            del self._by_counts[counts]
+        return held
+
+
+def encloses(outer: Call, inner: Call) -> bool:
+    """In time, and not the same process: who calls a model twice is no gateway."""
+    return (
+        outer.conn.pid != inner.conn.pid
+        and outer.started_at_ns <= inner.started_at_ns
+        and inner.ended_at_ns <= outer.ended_at_ns + _SLACK_NS
+    )
+
+
+def belongs(outer: Call, inner: Call) -> bool:
+    """Whether ``inner`` is what a gateway asked on behalf of ``outer``."""
+    if not is_inside(outer.host) or not encloses(outer, inner):
+        return False
+    if _counts(outer) != _counts(inner):
+        return False
+    one, other = outer.reading, inner.reading
+    if one.response_id and one.response_id == other.response_id:
+        return True
+    reported = one.evidence is Evidence.REPORTED and other.evidence is Evidence.REPORTED
+    return reported and any(_counts(outer)) and not is_inside(inner.host) and bool(_models(outer) & _models(inner))
+
+
+def _models(call: Call) -> set[str]:
+    """Names without what gateways put before them: ``openai/gpt-4o``."""
+    names = (call.reading.requested_model, call.reading.served_model)
+    return {name.rpartition("/")[2].lower() for name in names if name}
+
+
+def _counts(call: Call) -> Counts:
+    return call.reading.usage.input_tokens, call.reading.usage.output_tokens
+
+
+def _with_cost_of(outer: PricedCall, inner: PricedCall) -> PricedCall:
+    """What the gateway says that it cost counts before what we would say: the same order as everywhere."""
+    if isinstance(outer.cost, Cost) and outer.cost.source is not CostSource.PRICE_BOOK:
+        return outer
+    if isinstance(inner.cost, Cost):
+        return replace(outer, cost=replace(inner.cost, remarks=(*inner.cost.remarks, "of_the_gateways_call")))
+    return outer

@@ -1,0 +1,221 @@
+"""A gateway's call is found by what proves it, in whatever order the two end; and in doubt they stay two."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.model import (
+    Call,
+    ConnId,
+    Cost,
+    CostSource,
+    Evidence,
+    Outcome,
+    PricedCall,
+    Reading,
+    Unpriced,
+    Usage,
+)
+from agent.pipeline.gateways import HOLD_NS, MAX_HELD, VIA, Gateways, belongs, is_inside
+from tests.exchanges import CONN, Wire, pipeline, request, response
+
+GATEWAY, APP, OTHER = 7, 8, 9
+LIST = Cost(total_usd=Decimal("0.01"), lines=(), source=CostSource.PRICE_BOOK, rule="r", price_book="b")
+NONE = Unpriced(reason="unknown_provider")
+
+
+def call(
+    pid: int, host: str, start: int, end: int, *, model: str = "gpt-4o", answer: str = "", tokens: int | None = 5
+) -> Call:
+    return Call(
+        conn=ConnId(pid=pid, pointer=pid, born_ns=1),
+        stream_id=1,
+        cgroup_id=pid,
+        provider="openai" if host == "api.openai.com" else "unknown",
+        api="openai/chat",
+        host=host,
+        status=200,
+        outcome=Outcome.OK,
+        started_at_ns=start,
+        first_byte_at_ns=start,
+        first_token_at_ns=0,
+        ended_at_ns=end,
+        reading=Reading(
+            operation="chat",
+            requested_model=model,
+            response_id=answer,
+            usage=Usage(input_tokens=tokens, output_tokens=tokens),
+            evidence=Evidence.ABSENT if tokens is None else Evidence.REPORTED,
+        ),
+    )
+
+
+def outer(start: int = 10, end: int = 90, **about: object) -> PricedCall:
+    return PricedCall(call=call(APP, "litellm", start, end, **about), cost=NONE)  # type: ignore[arg-type]
+
+
+def inner(start: int = 20, end: int = 80, **about: object) -> PricedCall:
+    return PricedCall(call=call(GATEWAY, "api.openai.com", start, end, **about), cost=LIST)  # type: ignore[arg-type]
+
+
+def told(gateways: Gateways, *calls: PricedCall, at_ns: int = 100) -> dict[int, Cost | Unpriced]:
+    """Costs by process, after all is over; every call comes out once."""
+    out = [one for priced in calls for one in gateways.take(priced, at_ns)]
+    out += gateways.release(at_ns + HOLD_NS)
+    assert sorted(one.call.conn.pid for one in out) == sorted(one.call.conn.pid for one in calls)
+    return {one.call.conn.pid: one.cost for one in out}
+
+
+def case(*, under_way: bool = True) -> Gateways:
+    return Gateways(lambda _: under_way)
+
+
+@pytest.mark.parametrize("proof", [{"answer": "chatcmpl-1"}, {}])
+@pytest.mark.parametrize("inner_first", [True, False])
+def test_one_cost_with_who_asked_first(proof: dict[str, str], inner_first: bool) -> None:
+    """By the answer's id, or by model and counts; whichever ends first."""
+    pair = [inner(**proof), outer(**proof)]
+    costs = told(case(), *(pair if inner_first else reversed(pair)))
+    assert costs == {GATEWAY: Unpriced(reason=VIA), APP: replace(LIST, remarks=("of_the_gateways_call",))}
+
+
+def test_another_name_for_the_model_needs_the_id() -> None:
+    """``smart`` at the gateway, ``gpt-4o`` behind it."""
+    assert told(case(), inner(answer="a"), outer(model="smart", answer="a"))[GATEWAY] == Unpriced(reason=VIA)
+    assert told(case(), inner(answer="a"), outer(model="smart", answer="b")) == {GATEWAY: LIST, APP: NONE}
+    assert told(case(), inner(), outer(model="openai/gpt-4o"))[GATEWAY] == Unpriced(reason=VIA)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (inner(start=5), outer()),
+        (inner(end=90 + 2 * 10**9), outer()),
+        (inner(tokens=6), outer()),
+        (inner(answer="a", tokens=6), outer(answer="a")),
+        (inner(tokens=None), outer(tokens=None)),
+        (inner(), PricedCall(call=call(GATEWAY, "litellm", 10, 90), cost=NONE)),
+        (PricedCall(call=call(GATEWAY, "vllm", 20, 80), cost=LIST), outer()),
+        (inner(), PricedCall(call=call(APP, "api.openai.com", 10, 90), cost=LIST)),
+    ],
+    ids=[
+        "began before",
+        "ended long after",
+        "other counts",
+        "other counts and the same id",
+        "no counts",
+        "the same process",
+        "two models of the cluster that were asked the same",
+        "two calls to the provider",
+    ],
+)
+def test_in_doubt_they_stay_two(first: PricedCall, second: PricedCall) -> None:
+    """Nothing is taken from anybody."""
+    gateways = case()
+    out = [one for priced in (first, second) for one in gateways.take(priced, 100)]
+    out += gateways.release(100 + HOLD_NS)
+    assert sorted(map(repr, out)) == sorted(map(repr, (first, second)))
+    assert not gateways.linked
+
+
+def test_a_gateway_behind_a_gateway() -> None:
+    """The cost goes all the way, and nowhere else."""
+    first = PricedCall(call=call(APP, "gateway", 10, 90, answer="a"), cost=NONE)
+    second = PricedCall(call=call(OTHER, "litellm", 15, 85, answer="a"), cost=NONE)
+    for order in ((0, 1, 2), (2, 1, 0), (1, 0, 2), (2, 0, 1)):
+        three = (first, second, inner(answer="a"))
+        costs = told(case(), *(three[number] for number in order))
+        assert isinstance(costs[APP], Cost), order
+        assert costs[GATEWAY] == Unpriced(reason=VIA), order
+        assert not isinstance(costs[OTHER], Cost), order
+
+
+def test_what_the_gateway_says_that_it_cost_counts() -> None:
+    """Its header is the first source, here as for every call."""
+    said = replace(LIST, source=CostSource.PROVIDER, total_usd=Decimal("0.02"))
+    assert told(case(), inner(), replace(outer(), cost=said)) == {GATEWAY: Unpriced(reason=VIA), APP: said}
+
+
+def test_two_at_once() -> None:
+    """The same question by two processes: two costs, one each."""
+    apps = [outer(), PricedCall(call=call(OTHER, "litellm", 11, 91), cost=NONE)]
+    out: list[PricedCall] = []
+    gateways = case()
+    for priced in (inner(), inner(start=21), *apps):
+        out += gateways.take(priced, 100)
+    out += gateways.release(100 + HOLD_NS)
+    assert [one.call.conn.pid for one in out if isinstance(one.cost, Cost)] in ([APP, OTHER], [OTHER, APP])
+    assert gateways.linked == 2
+
+
+def test_without_gateways_nobody_waits() -> None:
+    """Calls to providers go on at once where nothing inside the cluster is asked."""
+    gateways = case(under_way=False)
+    assert list(gateways.take(inner(), 100)) == [inner()]
+    assert list(gateways.release(10**18)) == []
+
+
+def test_nobody_waits_longer_than_a_moment() -> None:
+    """What is held goes on when its time is over, and when there are too many."""
+    gateways = case()
+    assert list(gateways.take(inner(), 100)) == []
+    assert list(gateways.release(99 + HOLD_NS)) == []
+    assert list(gateways.release(100 + HOLD_NS)) == [inner()]
+    out = [one for number in range(MAX_HELD + 10) for one in gateways.take(inner(start=number), 100)]
+    assert [one.call.started_at_ns for one in out] == list(range(10))
+
+
+@pytest.mark.parametrize(
+    "host", ["litellm", "vllm.models.svc", "a.b.svc.cluster.local", "10.0.0.1", "[::1]", "box.internal"]
+)
+def test_inside(host: str) -> None:
+    """By its name alone."""
+    assert is_inside(host)
+
+
+@pytest.mark.parametrize(
+    "host", ["api.openai.com", "8.8.8.8", "svc.example.com", "bedrock-runtime.eu-west-1.amazonaws.com"]
+)
+def test_outside(host: str) -> None:
+    """A provider's."""
+    assert not is_inside(host)
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 3), st.integers(0, 9), st.integers(0, 9)), max_size=12))
+def test_every_call_comes_out_once(shape: list[tuple[bool, int, int, int]]) -> None:
+    """Whatever comes in whatever order: none is lost, none twice, and links take as many costs as they give."""
+    calls = [
+        (outer if is_outer else inner)(start=start, end=start + length, answer=f"r{number}")
+        for is_outer, number, start, length in shape
+    ]
+    gateways = case()
+    out = [one for priced in calls for one in gateways.take(priced, 100)] + list(gateways.release(100 + HOLD_NS))
+    assert sorted(repr(one.call) for one in out) == sorted(repr(one.call) for one in calls)
+    assert sum(isinstance(one.cost, Cost) for one in out) == sum(isinstance(one.cost, Cost) for one in calls)
+    assert gateways.linked == sum(one.cost == Unpriced(reason=VIA) for one in out)
+
+
+def test_the_pipeline_knows_who_waits() -> None:
+    """Another process's request inside the cluster that is older, until its answer has ended."""
+    core = pipeline()
+    waiting = Wire(core, ConnId(pid=1, pointer=1, born_ns=1))
+    waiting.send(request(host="litellm"))
+    later = call(2, "api.openai.com", waiting.at_ns + 1, waiting.at_ns + 2)
+    assert core.within_another(later)
+    assert not core.within_another(replace(later, conn=waiting.conn)), "its own"
+    assert not core.within_another(replace(later, started_at_ns=1)), "it began before"
+    waiting.receive(response())
+    assert not core.within_another(later)
+    outside = Wire(core, CONN).send(request())
+    assert not core.within_another(replace(later, started_at_ns=outside.at_ns + 1)), "a provider's is no gateway"
+
+
+def test_belongs_is_not_symmetrical() -> None:
+    """The outer one is the one inside the cluster."""
+    assert belongs(outer().call, inner().call)
+    assert not belongs(inner().call, outer().call)
