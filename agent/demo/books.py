@@ -58,6 +58,8 @@ class Served:
     """None: the answer does not say, as in a chat stream without ``include_usage``, or there was nothing to use."""
     cost_usd: Decimal | None
     """None: nobody can know, or nothing was billed."""
+    protocol: str = ""
+    """What the client spoke: a client that falls back to an older one proves nothing about the newer."""
 
 
 def cost_usd(model: str, tokens: Tokens) -> Decimal | None:

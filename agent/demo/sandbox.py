@@ -71,7 +71,8 @@ class Sandbox:
 
 
 @contextlib.contextmanager
-def sandbox() -> Iterator[Sandbox]:
+def sandbox(in_cluster: str = "") -> Iterator[Sandbox]:
+    """``in_cluster``: HOST:PORT at which the fake also answers in plain HTTP."""
     cgroups = _check()
     name = f"{PREFIX}{os.getpid()}"
     folder, group = RUN / name, cgroups / name
@@ -84,7 +85,7 @@ def sandbox() -> Iterator[Sandbox]:
         folder.mkdir(mode=0o700)
         _make(group)
         made = certificates.make(folder)
-        started.append(_spawn_provider(folder, group, made.server))
+        started.append(_spawn_provider(folder, group, made.server, in_cluster))
         _await_provider(started[0], folder)
         yield Sandbox(folder=folder, group=group, authority=made.authority, provider=started[0], started=started)
     finally:
@@ -99,10 +100,12 @@ def sandbox() -> Iterator[Sandbox]:
                 process.stdout.close()
 
 
-def _spawn_provider(folder: Path, group: Path, certificate: Path) -> subprocess.Popen[str]:
+def _spawn_provider(folder: Path, group: Path, certificate: Path, in_cluster: str) -> subprocess.Popen[str]:
+    name, _, port = in_cluster.partition(":")
     hosts = folder / "hosts"
-    hosts.write_text(f"127.0.0.1 localhost {' '.join(certificates.HOSTS)}\n", encoding="ascii")
-    serve = ("-m", "agent.demo.provider", "--certificate", certificate, "--books", folder / "books.jsonl")
+    hosts.write_text(f"127.0.0.1 localhost {' '.join(certificates.HOSTS)} {name}\n", encoding="ascii")
+    options = ("--certificate", certificate, "--books", folder / "books.jsonl", "--plain-port", port or "0")
+    serve = ("-m", "agent.demo.provider", *options)
     command = ["unshare", "--mount", "--net", "--", "sh", "-c", _INSIDE, hosts, sys.executable, *serve]
     with (folder / "provider.log").open("w", encoding="utf-8") as log:
         return _spawn(

@@ -26,6 +26,7 @@ from tests.matrix.rows import CLIENTS, Row
 
 CALLS = 6
 """Of each row, every other one streamed."""
+_IN_CLUSTER = "vllm.models.svc.cluster.local:8000"
 _PARALLEL = 4
 # A JVM on a busy machine; then the calls themselves.
 _READY_SECONDS = 60.0
@@ -45,6 +46,8 @@ class Result:
     sent: int = 0
     """By the provider's books."""
     captured: int = 0
+    spoken: frozenset[str] = frozenset()
+    """Protocols, as the provider heard them."""
     tokens_served: int = 0
     tokens_captured: int = 0
     differences: tuple[str, ...] = ()
@@ -61,6 +64,8 @@ class Result:
             return self.problem
         if self.sent != CALLS:
             return f"the client made {self.sent} calls of {CALLS}"
+        if not self.row.own_server and self.spoken != {self.row.protocol}:
+            return f"the client spoke {', '.join(sorted(self.spoken))}"
         if not self.row.cannot:
             said = ", ".join(f"{reason} ({detail})" if detail else reason for reason, detail in self.told.items())
             return f"{'; '.join(self.differences[:2])}; told: {said or 'nothing'}" if self.differences else ""
@@ -73,7 +78,7 @@ class Result:
 def play(rows: Sequence[Row], say: Callable[[str], None]) -> list[Result]:
     """All of them beside one agent."""
     pods = {row.name: _pod(row) for row in rows}
-    with sandbox() as box:
+    with sandbox(in_cluster=_IN_CLUSTER) as box:
         agent = watcher.start(box, list(pods.values()))
 
         def one(row: Row) -> Result:
@@ -184,7 +189,8 @@ def _settle(box: Sandbox, agent: Watcher, results: Sequence[Result], pods: dict[
     """Compared until all that is readable agrees, and no longer than the agent may need."""
     deadline = time.monotonic() + _SETTLE_SECONDS
     while True:
-        served = served_figures(books.read(box.books)) if box.books.exists() else {}
+        rows = books.read(box.books) if box.books.exists() else []
+        served = served_figures(rows)
         captured = scrape.read(agent.metrics(), list(pods.values()))
         compared = compare(list(pods), served, captured.figures, captured.misnamed)
         agreed = []
@@ -192,8 +198,9 @@ def _settle(box: Sandbox, agent: Watcher, results: Sequence[Result], pods: dict[
             agreed.append(
                 replace(
                     result,
-                    sent=int(total([figures.served], OUTCOME)),
+                    sent=CALLS if result.row.own_server else int(total([figures.served], OUTCOME)),
                     captured=int(total([figures.captured], OUTCOME)),
+                    spoken=frozenset(one.protocol for one in rows if one.client == result.row.name),
                     tokens_served=int(total([figures.served], TOKENS)),
                     tokens_captured=int(total([figures.captured], TOKENS)),
                     differences=tuple(

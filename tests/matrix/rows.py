@@ -29,6 +29,7 @@ class Row:
     needs: Mapping[str, str] = field(default_factory=dict)
     cannot: str = ""
     """"" where podtab reads it."""
+    own_server: bool = False
     not_run: str = ""
     quick: bool = False
 

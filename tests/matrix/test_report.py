@@ -13,8 +13,11 @@ from tests.matrix.rows import Row
 
 READ = Row(name="a", stack="A | B", client="c", folder="c", command="c")
 SEALED = replace(READ, name="b", cannot="rustls")
-WHOLE = Result(row=READ, sent=CALLS, captured=CALLS, tokens_served=90, tokens_captured=90, told={"readable": ""})
-TOLD = Result(row=SEALED, sent=CALLS, tokens_served=90, told={"cannot_decrypt": "Rustls: inlined"})
+SPOKEN = frozenset({"HTTP/1.1"})
+WHOLE = Result(
+    row=READ, sent=CALLS, captured=CALLS, tokens_served=90, tokens_captured=90, told={"readable": ""}, spoken=SPOKEN
+)
+TOLD = Result(row=SEALED, sent=CALLS, spoken=SPOKEN, tokens_served=90, told={"cannot_decrypt": "Rustls: inlined"})
 
 
 @pytest.mark.parametrize(
@@ -23,6 +26,7 @@ TOLD = Result(row=SEALED, sent=CALLS, tokens_served=90, told={"cannot_decrypt": 
         (WHOLE, ""),
         (TOLD, ""),
         (Result(row=READ, not_run="no Go"), ""),
+        (replace(WHOLE, spoken=frozenset({"HTTP/2"})), "spoke HTTP/2"),
         (replace(WHOLE, problem="it crashed"), "it crashed"),
         (replace(WHOLE, sent=CALLS - 1), f"{CALLS - 1} calls of {CALLS}"),
         (replace(WHOLE, differences=("outcome_ok: 6 served, 5 captured",)), "5 captured; told: readable"),

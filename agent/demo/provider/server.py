@@ -11,6 +11,7 @@ import asyncio
 import importlib.util
 import ssl
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from email.utils import formatdate
 from pathlib import Path
 from typing import TextIO
@@ -32,16 +33,19 @@ class Server:
         self._books = books
         self._routes = Routes()
 
-    async def start(self, host: str, port: int, certificate: Path) -> asyncio.Server:
-        """``certificate`` holds the chain and the key."""
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate)
-        context.set_alpn_protocols(["h2", "http/1.1"] if importlib.util.find_spec("h2") else ["http/1.1"])
+    async def start(self, host: str, port: int, certificate: Path | None) -> asyncio.Server:
+        """``certificate`` holds the chain and the key; without one it is a model in the cluster that is asked in plain HTTP."""
+        context: ssl.SSLContext | None = None
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            context.set_alpn_protocols(["h2", "http/1.1"] if importlib.util.find_spec("h2") else ["http/1.1"])
         return await asyncio.start_server(self._connection, host, port, ssl=context, backlog=256)
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            if writer.get_extra_info("ssl_object").selected_alpn_protocol() == "h2":
+            tls: ssl.SSLObject | None = writer.get_extra_info("ssl_object")
+            if tls is not None and tls.selected_alpn_protocol() == "h2":
                 from agent.demo.provider.http2 import Http2
 
                 await Http2(reader, writer, self._http2).serve()
@@ -54,7 +58,7 @@ class Server:
                 booked_at = len(answer.pieces) if answer.is_stream else len(pieces) - 1
                 for place, piece in enumerate(pieces):
                     if place == booked_at:
-                        self._book(answer)
+                        self._book(answer, "HTTP/1.1")
                     writer.write(piece)
                     await writer.drain()
                     if answer.is_stream:
@@ -79,13 +83,13 @@ class Server:
         booked_at = len(answer.pieces) - 1
         for place, piece in enumerate(pieces):
             if place == booked_at:
-                self._book(answer)
+                self._book(answer, "HTTP/2")
             await send(piece, place == len(pieces) - 1)
             if answer.is_stream:
                 await asyncio.sleep(EVENT_PAUSE_SECONDS)
 
-    def _book(self, answer: Answer) -> None:
-        self._books.write(to_line(answer.served))
+    def _book(self, answer: Answer, protocol: str) -> None:
+        self._books.write(to_line(replace(answer.served, protocol=protocol)))
         self._books.flush()
 
 

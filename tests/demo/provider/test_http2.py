@@ -70,7 +70,8 @@ def test_many_streams_are_answered_at_once_and_booked(fake: Fake) -> None:
             assert body.endswith(b"data: [DONE]\n\n")
     assert padded
     assert order != sorted(order), "one after another, not at once"
-    assert len(books.read(fake.books)) - before == len(bodies)
+    booked = books.read(fake.books)[before:]
+    assert [one.protocol for one in booked] == ["HTTP/2"] * len(bodies)
 
 
 def test_a_client_that_offers_no_http2_gets_none(fake: Fake) -> None:

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import socket
 import ssl
 import subprocess
 import sys
@@ -22,6 +23,7 @@ HEADERS = {"host": "api.openai.com", "authorization": "Bearer sk-demo-tests", "a
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fake:
     port: int
+    plain_port: int
     context: ssl.SSLContext
     books: Path
 
@@ -30,13 +32,19 @@ class Fake:
 def fake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fake]:
     folder = tmp_path_factory.mktemp("fake")
     made = make(folder, hosts=["localhost"])
-    command = [sys.executable, "-m", "agent.demo.provider", "--port", "0"]
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        plain_port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "agent.demo.provider", "--port", "0", "--plain-port", str(plain_port)]
     command += ["--certificate", str(made.server), "--books", str(folder / "books.jsonl")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         port = int(process.stdout.readline().removeprefix("ready "))
         yield Fake(
-            port=port, context=ssl.create_default_context(cafile=str(made.authority)), books=folder / "books.jsonl"
+            port=port,
+            plain_port=plain_port,
+            context=ssl.create_default_context(cafile=str(made.authority)),
+            books=folder / "books.jsonl",
         )
         process.terminate()
     assert process.returncode == 0
@@ -67,6 +75,15 @@ def test_one_connection_carries_every_framing(fake: Fake) -> None:
     assert data.endswith(b"data: [DONE]\n\n")
     connection.close()
     assert len(books.read(fake.books)) == before + 5
+
+
+def test_a_model_in_the_cluster_is_asked_in_the_clear(fake: Fake) -> None:
+    """The same answers without TLS; the books say what was spoken."""
+    connection = http.client.HTTPConnection("localhost", fake.plain_port)
+    connection.request("POST", "/v1/chat/completions", json.dumps(BODY), HEADERS)
+    assert connection.getresponse().status == 200
+    connection.close()
+    assert books.read(fake.books)[-1].protocol == "HTTP/1.1"
 
 
 def test_a_client_that_leaves_early_is_not_booked(fake: Fake) -> None:

@@ -12,7 +12,7 @@ function call(string $kind, int $number, $handle): void
     if ($kind === "curl") {
         curl_setopt_array($handle, [
             CURLOPT_URL => $url, CURLOPT_POSTFIELDS => json_encode($wanted), CURLOPT_HTTPHEADER => $headers,
-            CURLOPT_CAINFO => getenv("SSL_CERT_FILE"), CURLOPT_RETURNTRANSFER => true, CURLOPT_FAILONERROR => true,
+            CURLOPT_CAINFO => getenv("SSL_CERT_FILE"), CURLOPT_RETURNTRANSFER => true, CURLOPT_FAILONERROR => true, CURLOPT_HTTP_VERSION => CURL_HTTP_VERSION_1_1,
         ]);
         $answer = curl_exec($handle);
     } else {

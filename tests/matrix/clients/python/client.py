@@ -1,10 +1,12 @@
-"""The contract of ../README.md in Python: ``client.py HOW``, one of the functions below."""
+"""
+The contract of ../README.md in Python: ``client.py HOW``, one of the functions below.
 
-import asyncio
+Each imports what it needs: a process that has loaded the system's libssl beside its own would be found by that one, before its own is.
+"""
+
 import json
 import os
 import socket
-import ssl
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -53,6 +55,8 @@ def with_requests() -> Call:
 
 
 def with_httpx(http2: bool = False) -> Call:
+    import ssl
+
     import httpx
 
     client = httpx.Client(http2=http2, verify=ssl.create_default_context(cafile=AUTHORITY), headers=HEADERS)
@@ -68,6 +72,9 @@ def with_httpx_h2() -> Call:
 
 
 def with_aiohttp() -> Call:
+    import asyncio
+    import ssl
+
     import aiohttp
 
     loop = asyncio.new_event_loop()
@@ -85,6 +92,9 @@ def with_aiohttp() -> Call:
 
 
 def with_asyncio() -> Call:
+    import asyncio
+    import ssl
+
     loop = asyncio.new_event_loop()
     context = ssl.create_default_context(cafile=AUTHORITY)
     opened: list[Any] = []
@@ -115,6 +125,8 @@ def with_openai() -> Call:
 
 
 def with_openai_async() -> Call:
+    import asyncio
+
     import openai
 
     client = openai.AsyncOpenAI()
@@ -181,9 +193,24 @@ def with_pycurl() -> Call:
             pycurl.POSTFIELDS: body(number),
             pycurl.WRITEFUNCTION: lambda _: None,
             pycurl.FAILONERROR: True,
+            pycurl.HTTP_VERSION: pycurl.CURL_HTTP_VERSION_1_1,
         }.items():
             handle.setopt(option, value)
         handle.perform()
+
+    return call
+
+
+def with_plain() -> Call:
+    """A model in the cluster, as vLLM and Ollama are asked: no TLS."""
+    import http.client
+
+    connection = http.client.HTTPConnection("vllm.models.svc.cluster.local", 8000)
+
+    def call(number: int) -> None:
+        connection.request("POST", "/v1/chat/completions", body(number), HEADERS)
+        answer = connection.getresponse()
+        assert (answer.status, bool(answer.read())) == (200, True)
 
     return call
 
