@@ -34,6 +34,7 @@ _MAX_CALLED = 100_000
 MAX_SECONDS = 8.0
 # lea r64, [rip + …]
 _LEA = re.compile(rb"[\x48\x4c]\x8d[\x05\x0d\x15\x1d\x25\x2d\x35\x3d]", re.DOTALL)
+_LETTERS = re.compile(rb"[ -~]*\Z")
 _WORD = re.compile(rb"([A-Za-z_][A-Za-z0-9_]{3,80})\0")
 _CALL = re.compile(rb"\xe8", re.DOTALL)
 # What stands between functions: int3, nop, the end of the one before.
@@ -53,7 +54,7 @@ class Image:
     # ---------------------------------------------------------------------------------------------------------- strings
 
     def strings_with(self, part: bytes) -> dict[int, bytes]:
-        """Strings that hold ``part``, whole, by address."""
+        """Strings that hold ``part``, by the address of their first letter; what stands before may be letters by chance, and look like theirs."""
         if part in self._strings:
             return self._strings[part]
         found = self._strings[part] = {}
@@ -61,7 +62,8 @@ class Image:
         for segment in sorted(self._elf.loaded, key=lambda one: one.executable):
             for address, window in self._windows(segment, MAX_STRING_BYTES):
                 for at in _places(window, part):
-                    start = window.rfind(b"\0", max(0, at - MAX_STRING_BYTES), at) + 1
+                    letters = _LETTERS.search(window, max(0, at - MAX_STRING_BYTES), at)
+                    start = letters.start() if letters else at
                     end = window.find(b"\0", at, at + MAX_STRING_BYTES)
                     if end >= 0 and len(found) < _MAX_PLACES:
                         found[address + start] = window[start:end]
@@ -89,17 +91,18 @@ class Image:
                     at = match.start()
                     if start + at + 7 + int.from_bytes(window[at + 3 : at + 7], "little", signed=True) in addresses:
                         found.add(start + at)
-                if fixed:
-                    found.update(start + match.start() for match in fixed.finditer(window))
+                for match in fixed.finditer(window) if fixed else ():
+                    if int.from_bytes(match[0][1:], "little") in addresses:
+                        found.add(start + match.start())
                 if len(found) > _MAX_REFERENCES:
                     raise ElfError("more references than any library has")
         return sorted(found)
 
     @staticmethod
     def _fixed(addresses: set[int]) -> re.Pattern[bytes] | None:
-        """``mov r32, address``: how a program with fixed addresses names its data."""
-        words = [re.escape(struct.pack("<I", one)) for one in addresses if one < 1 << 32]
-        return re.compile(rb"[\xb8-\xbf](?:" + b"|".join(words) + rb")", re.DOTALL) if words else None
+        """``mov r32, address``, but for the address's lowest byte: how a program with fixed addresses names its data."""
+        words = {re.escape(struct.pack("<I", one)[1:]) for one in addresses if one < 1 << 32}
+        return re.compile(rb"[\xb8-\xbf].(?:" + b"|".join(sorted(words)) + rb")", re.DOTALL) if words else None
 
     # -------------------------------------------------------------------------------------------------------- functions
 

@@ -54,10 +54,20 @@ def search(elf: ElfFile, signatures: Iterable[Signature]) -> list[Match]:
     found = {place: text for stem in _stems(by_source) for place, text in image.strings_with(stem.encode()).items()}
     matches: list[Match] = []
     for source, candidates in by_source.items():
-        places = {place for place, text in found.items() if text.endswith(source.encode())}
+        places = places_of(found, source)
         if places:
             matches.append(_library(image, places, candidates) if elf.machine == "x64" else _not_here(candidates[0]))
     return matches
+
+
+def places_of(strings: Mapping[int, bytes], source: str) -> set[int]:
+    """Where a path that ends with ``source`` may begin: only code that names it knows."""
+    return {
+        place + letter
+        for place, text in strings.items()
+        if text.endswith(source.encode())
+        for letter in range(len(text) - len(source) + 1)
+    }
 
 
 def _not_here(signature: Signature) -> Match:

@@ -9,7 +9,7 @@ from pathlib import Path
 from agent.capture.elf import ElfError, ElfFile, Function
 from agent.capture.features import Features, pattern
 from agent.capture.image import Image
-from agent.capture.match import fitting
+from agent.capture.match import fitting, places_of
 from agent.capture.signature import MIN_KNOWN_BYTES, Rule, Signature, SignatureError, parse, shipped
 
 # A function's own name is among the first; more words make a rule no better.
@@ -66,7 +66,7 @@ def _made(elf: ElfFile, path: Path, template: Signature, version: str, about: st
             f"{path}: has no symbols of {template.library}; take the build from before it was stripped"
         )
     image = Image(elf)
-    places = set(image.strings_with(template.source.encode()))
+    places = places_of(image.strings_with(template.source.encode()), template.source)
     finder = _Finder(image, image.functions_around(image.references(places)), functions)
     rules = [
         rule for name, (role, count) in FUNCTIONS[template.library].items() if (rule := finder.rule(name, role, count))

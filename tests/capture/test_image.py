@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -55,6 +56,24 @@ def test_a_string_is_found_whole_and_as_the_end_of_another(elf: ElfFile) -> None
     assert set(Image(elf).strings_with(b"ssl/ssl_lib.c").values()) == {b"../ssl/ssl_lib.c"}
     (whole,) = Image(elf).places_of(b"../ssl/ssl_lib.c")
     assert Image(elf).places_of(b"ssl_lib.c") == {whole + 7}
+
+
+@pytest.mark.parametrize("before", [b"\0", b"\x08\x06", b"\x08AB"], ids=repr)
+@pytest.mark.parametrize("fixed", [False, True])
+def test_a_string_may_follow_other_constants(tmp_path: Path, before: bytes, fixed: bool) -> None:
+    """Not every one has a zero in front, and some have letters: then only the code says where it begins."""
+    base, path = 0x10000, b"/a/ssl/ssl_lib.cc\0"
+    begins = base + 16 + len(before)
+    code = b"\xb9" + struct.pack("<I", begins) if fixed else b"\x48\x8d\x0d" + struct.pack("<i", begins - base - 7)
+    content = code.ljust(16, b"\xc3") + before + path
+    header = struct.pack(
+        "<16sHHIQQQIHHHHHH", b"\x7fELF\x02\x01\x01", 2, 62, 1, 0, 64, 0, 0, 64, 56, 1, 64, 0, 0
+    ) + struct.pack("<IIQQQQQQ", 1, 5, 120, base, base, len(content), len(content), 4096)
+    (tmp_path / "program").write_bytes(header + content)
+    with (tmp_path / "program").open("rb") as file:
+        image = Image(ElfFile(file))
+        places = match.places_of(image.strings_with(b"ssl/ssl_lib.cc"), "ssl/ssl_lib.cc")
+        assert image.references(places) == [base]
 
 
 def test_every_reference_is_found(elf: ElfFile, built: tuple[Path, Path]) -> None:
