@@ -88,12 +88,14 @@ def test_both_ends_saw_the_same_bytes(watched: Watched) -> None:
     sent = [data for (_, way), data in ours.items() if way is Direction.SENT]
     heard = [data for (_, way), data in ours.items() if way is Direction.RECEIVED]
     assert sorted(sent) == sorted(data for (_, way), data in theirs.items() if way is Direction.RECEIVED)
-    # What the server said while the client hung up was never read: of a longer stream the client has the beginning.
-    answered = [data for (_, way), data in theirs.items() if way is Direction.SENT]
-    assert len(answered) == len(heard)
-    rests = [whole[len(begin) :] for begin in heard for whole in answered if whole.startswith(begin)]
-    assert len(rests) == len(heard)
-    assert DATA not in {kind for rest in rests for kind, _ in frames(rest)}
+    # net/http may make a connection more than it needs and hangs up without a word; what a server says into that, or into any connection
+    # that is being closed, nobody reads.  So of each of its streams the client has the beginning, and no data is in the rest.
+    begun: dict[bytes, bytes] = {}
+    for whole in (data for (_, way), data in theirs.items() if way is Direction.SENT):
+        begin = max((one for one in heard if whole.startswith(one)), key=len, default=b"")
+        begun[begin] = whole[len(begin) :]
+        assert DATA not in {kind for kind, _ in frames(begun[begin])}
+    assert begun.keys() - {b""} == set(heard)
     assert all(data.startswith(PREFACE) for data in sent)
     bodies = [payload for data in sent for kind, payload in frames(data.removeprefix(PREFACE)) if kind == DATA]
     answers = [payload for data in heard for kind, payload in frames(data) if kind == DATA]
