@@ -29,6 +29,7 @@ from agent.dialects.free_calls import (
 from agent.dialects.gemini_batches import GeminiBatches
 from agent.dialects.gemini_embed import GeminiBatchEmbed, GeminiEmbed
 from agent.dialects.gemini_generate import GeminiGenerate, GeminiStream
+from agent.dialects.gemini_grpc import GeminiGrpc, GeminiGrpcStream
 from agent.dialects.gemini_interactions import GeminiInteractions
 from agent.dialects.gemini_live import GeminiLive
 from agent.dialects.llamacpp import LlamaCppCompletion
@@ -46,6 +47,7 @@ from agent.dialects.openai_responses import OpenAiResponses
 from agent.dialects.openai_responses_socket import OpenAiResponsesSocket
 from agent.dialects.openai_runs import OpenAiRuns
 from agent.dialects.pinecone import PineconeEmbed, PineconeIndex
+from agent.dialects.pinecone_grpc import PineconeGrpc
 from agent.dialects.replicate import ReplicatePredictions, ReplicateStream
 from agent.dialects.rerank import Rerank
 from agent.dialects.sagemaker import SageMakerInvocations, SageMakerStream
@@ -54,6 +56,7 @@ from agent.dialects.tgi import TgiGenerate, TgiStream
 from agent.dialects.vector_stores import Chroma, ElasticsearchKnn, Milvus, Qdrant, Weaviate
 from agent.dialects.vertex_predict import VertexPredict
 from agent.dialects.watsonx import WatsonxEmbeddings, WatsonxGeneration
+from agent.dialects.xai_grpc import XaiGrpc, XaiGrpcStream
 
 DIALECTS: tuple[type[Dialect], ...] = (
     OpenAiChat,
@@ -109,6 +112,11 @@ DIALECTS: tuple[type[Dialect], ...] = (
     OpenAiBatchResults,
     PineconeEmbed,
     PineconeIndex,
+    PineconeGrpc,
+    GeminiGrpc,
+    GeminiGrpcStream,
+    XaiGrpc,
+    XaiGrpcStream,
     Exa,
     Firecrawl,
     Serper,

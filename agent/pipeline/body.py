@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from agent.model import ProtocolError, StreamItem
 from agent.protocol.content import Decoder, Identity, decoder_for
 from agent.protocol.eventstream import PRELUDE_BYTES, EventStreamParser, is_frame
+from agent.protocol.grpc import GrpcParser
 from agent.protocol.json_array import JsonArrayParser
 from agent.protocol.lines import LinesParser
 from agent.protocol.skim import Skimmer
@@ -39,12 +40,15 @@ class Kind(enum.Enum):
     """JSON lines."""
     FRAMES = enum.auto()
     """Amazon's event stream."""
+    MESSAGES = enum.auto()
+    """gRPC's."""
     MEDIA = enum.auto()
     """Sound or pictures: there is nothing to read, so nothing is kept."""
 
 
-STREAMS = frozenset({Kind.EVENTS, Kind.ARRAY, Kind.LINES, Kind.FRAMES})
+STREAMS = frozenset({Kind.EVENTS, Kind.ARRAY, Kind.LINES, Kind.FRAMES, Kind.MESSAGES})
 _MEDIA = ("audio/", "image/", "video/")
+_GRPC = "application/grpc"
 
 
 class Collector:
@@ -197,6 +201,7 @@ class ResponseBody:
         "_head",
         "_lines_are_streams",
         "_media",
+        "_messages",
         "_parser",
         "_uncoded",
         "document",
@@ -211,14 +216,16 @@ class ResponseBody:
         arrays_are_streams: bool,
         lines_are_streams: bool = False,
         content_type: str = "",
+        message_encoding: str = "",
     ) -> None:
         self._uncoded = Uncoded(content_encoding)
         self._arrays_are_streams = arrays_are_streams
         # Who says plain JSON sends one document, which may have line ends in it.
         self._lines_are_streams = lines_are_streams and not content_type.lower().startswith("application/json")
         self._media = content_type.lower().startswith(_MEDIA)
+        self._messages = GrpcParser(message_encoding) if content_type.lower().startswith(_GRPC) else None
         self._head = b""
-        self._parser: SseParser | JsonArrayParser | LinesParser | EventStreamParser | None = None
+        self._parser: SseParser | JsonArrayParser | LinesParser | EventStreamParser | GrpcParser | None = None
         self.kind = Kind.UNKNOWN
         self.document = Collector(MAX_DOCUMENT_BYTES)
         self.lost = False
@@ -241,7 +248,7 @@ class ResponseBody:
         if self.kind is Kind.UNKNOWN:
             # What means nothing in front of JSON and of events is forgotten: some servers send blank lines while they think.
             self._head = (self._head + data).lstrip(_NOTHING)
-            if len(self._head) < _KIND_BYTES:
+            if len(self._head) < _KIND_BYTES and self._messages is None:
                 return ()
             data = self._decide()
         if self._parser is not None:
@@ -252,7 +259,9 @@ class ResponseBody:
 
     def _decide(self) -> bytes:
         data, self._head = self._head, b""
-        if data.startswith(_FIELDS):
+        if self._messages is not None and data[:1] in (b"", b"\0", b"\1"):
+            self.kind, self._parser = Kind.MESSAGES, self._messages
+        elif data.startswith(_FIELDS):
             self.kind, self._parser = Kind.EVENTS, SseParser()
         elif data.startswith(b"[") and self._arrays_are_streams:
             self.kind, self._parser = Kind.ARRAY, JsonArrayParser()
@@ -288,5 +297,5 @@ class ResponseBody:
                 self.document.add(data)
         if self._parser is not None and not self.broken:
             items += self._parser.close()
-            self.lost = self.lost or (isinstance(self._parser, EventStreamParser) and self._parser.damaged)
+            self.lost = self.lost or (isinstance(self._parser, EventStreamParser | GrpcParser) and self._parser.damaged)
         return items

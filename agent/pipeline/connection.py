@@ -286,6 +286,7 @@ class Connection:
                 exchange.request_end(event.complete)
                 return
             del self._exchanges[event.stream_id]
+            exchange.response_trailers(event.trailers)
             seen = exchange.finish(
                 self.conn, self.cgroup_id, last_at_ns, complete=event.complete, refused=event.refused
             )

@@ -34,6 +34,12 @@ _REQUEST_IDS = (
     "x-litellm-call-id",
 )
 
+# https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto; 0 is OK.
+_HTTP_STATUS_OF_GRPC = {
+    "1": 499, "2": 500, "3": 400, "4": 504, "5": 404, "6": 409, "7": 403, "8": 429,
+    "9": 400, "10": 409, "11": 400, "12": 501, "13": 500, "14": 503, "15": 500, "16": 401,
+}  # fmt: skip
+
 # What a stream that was cut leaves as its reason: nothing, or the Responses API's word for "still at it".
 _NOT_FINISHED = ("", "in_progress", "queued")
 
@@ -114,6 +120,7 @@ class Exchange:
             self._seen.request(body, complete and whole)
 
     def response_head(self, head: ResponseHead, at_ns: int) -> None:
+        head = with_grpc_status(head, head.headers)
         self._response = head
         self.first_byte_at_ns = at_ns
         if self._dialect is not None:
@@ -123,7 +130,18 @@ class Exchange:
                 arrays_are_streams=self._dialect.arrays_are_streams,
                 lines_are_streams=self._dialect.lines_are_streams,
                 content_type=head.headers.get("content-type", ""),
+                message_encoding=head.headers.get("grpc-encoding", ""),
             )
+
+    def response_trailers(self, trailers: Mapping[str, str]) -> None:
+        """gRPC says how it went when it is over."""
+        if self._response is None or not trailers:
+            return
+        head = with_grpc_status(self._response, trailers)
+        if head is not self._response:
+            self._response = head
+            if self._dialect is not None:
+                self._dialect.response_head(head)
 
     def response_body(self, data: bytes, at_ns: int) -> None:
         self.seen_bytes += len(data)
@@ -219,6 +237,12 @@ class Exchange:
             # The request went out and no answer was seen: what it cost is not known, which is not "nothing".
             return replace(reading, evidence=Evidence.ABSENT)
         return reading
+
+
+def with_grpc_status(head: ResponseHead, stated: Mapping[str, str]) -> ResponseHead:
+    """The head with the HTTP status that a call's ``grpc-status`` means, where it failed."""
+    meant = _HTTP_STATUS_OF_GRPC.get(stated.get("grpc-status", ""))
+    return head if meant is None or head.status >= 400 else replace(head, status=meant)
 
 
 def request_id_of(headers: Mapping[str, str]) -> str:

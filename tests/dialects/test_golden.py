@@ -2,7 +2,7 @@
 Golden exchanges: one folder a dialect, one file an exchange, written by hand in the shapes that providers send.
 
 ``request.body`` is JSON; the response has ``body`` (JSON), ``text`` (lines as they stand on the wire) or ``frames`` (Amazon's: name and
-payload).  ``expected`` names
+payload).  ``grpc`` stands for either: messages in base64, as the provider's own library writes them.  ``expected`` names
 the fields of ``podtab replay --json`` that matter; each is compared exactly.
 """
 
@@ -40,10 +40,11 @@ FRAMINGS = {
 def exchange(golden: dict[str, dict[str, object]]) -> dict[str, object]:
     """In the format of recorded exchanges."""
     request, response = golden["request"], golden["response"]
-    asked = "" if request["body"] is None else json.dumps(request["body"])
+    asked = b"" if request.get("body") is None else json.dumps(request["body"]).encode()
+    asked = grpc(request["grpc"]) if "grpc" in request else asked
     return {
         "id": "golden",
-        "request": {"headers": [], **request, "body_b64": base64.b64encode(asked.encode()).decode()},
+        "request": {"headers": [], **request, "body_b64": base64.b64encode(asked).decode()},
         "response": {
             **response,
             "headers": response.get("headers")
@@ -53,10 +54,19 @@ def exchange(golden: dict[str, dict[str, object]]) -> dict[str, object]:
     }
 
 
+def grpc(messages: object) -> bytes:
+    """Messages as base64, framed."""
+    assert isinstance(messages, list)
+    decoded = [base64.b64decode(message) for message in messages]
+    return b"".join(b"\0" + len(message).to_bytes(4, "big") + message for message in decoded)
+
+
 def answer_of(response: dict[str, object]) -> bytes:
     """The bytes of the body."""
     if "text" in response:
         return "".join(response["text"]).encode()  # type: ignore[arg-type]
+    if "grpc" in response:
+        return grpc(response["grpc"])
     if "frames" in response:
         frames: list[tuple[str, object]] = response["frames"]  # type: ignore[assignment]
         return b"".join(

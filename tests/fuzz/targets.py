@@ -26,12 +26,14 @@ from agent.capture.sites import Abilities
 from agent.capture.stacks import plan
 from agent.dialects import DIALECTS, SESSION_DIALECTS
 from agent.dialects.base import Turn
+from agent.dialects.protobuf import Message
 from agent.dialects.providers import Providers
 from agent.estimation.counting import ByCharacters
 from agent.model import Chunk, Closed, ConnId, Direction, ProtocolError, Quarantined, RequestHead, StreamItem, Unpriced
 from agent.pipeline.pipeline import Pipeline
 from agent.protocol.content import decoder_for
 from agent.protocol.eventstream import EventStreamParser
+from agent.protocol.grpc import GrpcParser
 from agent.protocol.headers import KEPT, key_hasher
 from agent.protocol.http1 import RequestReader, ResponseReader
 from agent.protocol.http2 import RequestReader as Http2Requests
@@ -255,6 +257,20 @@ def dialects(data: bytes) -> None:
             pass
 
 
+def protobuf(data: bytes) -> None:
+    """A message of the input's making, walked to its leaves as far as three levels."""
+    waiting = [Message(data)]
+    for _ in range(3):
+        inner = []
+        for message in waiting:
+            for field in range(32):
+                message.number(field)
+                message.numbers(field)
+                message.text(field)
+                inner += message.messages(field)
+        waiting = inner[:64]
+
+
 def elf(data: bytes) -> None:
     """A program of a tenant's making: where would we probe it?"""
     with tempfile.TemporaryFile() as file:
@@ -340,6 +356,8 @@ TARGETS: dict[str, Target] = {
     "lines": items(LinesParser),
     "json_array": items(JsonArrayParser),
     "eventstream": items(EventStreamParser),
+    "grpc": items(lambda: GrpcParser("gzip")),
+    "protobuf": protobuf,
     "websocket": websocket,
     "sessions": sessions,
     "content": content,
