@@ -22,7 +22,8 @@ from rich.table import Table
 
 from tests.dialects.test_golden import FILES
 from tests.dialects.test_golden_sessions import SESSIONS
-from tests.fuzz.targets import TARGETS, seeds
+from tests.fuzz.seeds import seeds
+from tests.fuzz.targets import TARGETS
 
 ROOT = Path(__file__).parents[2]
 CACHE = ROOT / ".cache" / "fuzz"

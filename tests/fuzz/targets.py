@@ -6,14 +6,12 @@ A target takes one input.  Its first two bytes say how the rest is cut and where
 
 from __future__ import annotations
 
-import base64
 import json
 import struct
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any, Protocol
-from urllib.parse import urlsplit
+from typing import Protocol
 
 from agent.capture.elf import ElfError, ElfFile
 from agent.capture.go_code import results, stack_check
@@ -44,12 +42,8 @@ from agent.protocol.lines import LinesParser
 from agent.protocol.skim import KEPT_OF_A_RUN_BYTES, Skimmer
 from agent.protocol.sse import SseParser
 from agent.protocol.websocket import MAX_MESSAGE_BYTES, Deflate, WebSocketReader
-from agent.replay_exchange import Framing, exchange_bytes, request_bytes, response_bytes
-from agent.replay_session import session_bytes
 from tests.capture.test_go_code import BUILDS, Build
 from tests.capture.test_gopclntab import FUNCTIONS, MAGICS, reader, table
-from tests.dialects.test_golden import answer_of, exchange
-from tests.dialects.test_golden_sessions import session
 
 Target = Callable[[bytes], None]
 GO_BUILDS = [Build(name) for name in BUILDS]
@@ -371,37 +365,3 @@ TARGETS: dict[str, Target] = {
     "go_code": go_code,
 }
 """One for every parser that reads what a pod sends.  To add one: a function of bytes, and its line here."""
-
-
-def seeds(goldens: Iterable[Mapping[str, dict[str, object]]]) -> Iterator[bytes]:
-    """Inputs to begin with, from golden exchanges and sessions: mutations of valid traffic go deeper than noise."""
-    for golden in goldens:
-        if "messages" in golden:
-            yield from _session_seeds(session(dict(golden)))
-            continue
-        recorded: dict[str, Any] = exchange(dict(golden))
-        sent = request_bytes(recorded["request"], Framing())
-        received = response_bytes(recorded["response"], Framing())
-        for data in (answer_of(golden["response"]), sent, received, sent + b"\xff" + received):
-            yield b"\x3f\x00" + data[:4000]
-            yield b"\x05\x03" + data[:4000]
-        for _, data in exchange_bytes(recorded, Framing(http2=True, chunk_sizes=lambda size: [99] * (size // 99 + 1))):
-            # For ``http2``, which begins with a byte of its own, and for ``connection``.
-            yield b"\x02\x3f\x00" + data[:4000]
-            yield b"\x3f\x00" + data[:4000]
-
-
-def _session_seeds(recorded: dict[str, Any]) -> Iterator[bytes]:
-    for extensions in ("", "permessage-deflate"):
-        said = list(session_bytes(recorded, extensions, urlsplit(recorded["url"]).path))
-        yield b"\x3f\x00" + b"\xff".join(data for _, data in said)[:4000]
-        kind = b"\x01" if extensions else b"\x00"
-        for direction in Direction:
-            # Behind the heads.
-            yield kind + b"\x3f\x00" + b"".join(data for side, data in said[2:] if side is direction)[:4000]
-    lines = [
-        (b">" if message["direction"] == "sent" else b"") + base64.b64decode(message["data_b64"])
-        for message in recorded["messages"]
-    ]
-    for kind in range(len(SESSION_DIALECTS)):
-        yield bytes((kind,)) + b"\n".join(lines)[:4000]

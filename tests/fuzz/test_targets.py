@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from agent.model import ProtocolError, StreamItem
 from tests.dialects.test_golden import FILES
 from tests.dialects.test_golden_sessions import SESSIONS
-from tests.fuzz.targets import MAX_HELD_BYTES, TARGETS, cuts, items, seeds
+from tests.fuzz.seeds import seeds
+from tests.fuzz.targets import MAX_HELD_BYTES, TARGETS, cuts, items
 
 SEEDS = [
     *list(seeds(json.loads(path.read_bytes()) for path in FILES))[::7],
