@@ -61,6 +61,7 @@ class Connection:
         "_exchanges",
         "_first",
         "_hash_key",
+        "_in_streams",
         "_provider_of",
         "_received",
         "_sent",
@@ -107,6 +108,8 @@ class Connection:
         self._exchanges: dict[int, Exchange] = {}
         self._session: Session | None = None
         """What the connection has become for good: a WebSocket whose messages we read."""
+        self._in_streams: dict[int, Session] = {}
+        """WebSockets in streams of HTTP/2 (RFC 8441)."""
         self._upgraded: Exchange | None = None
         """Asked in HTTP/1, to be answered in HTTP/2 (h2c)."""
         self._first = b""
@@ -117,6 +120,7 @@ class Connection:
     def buffered_bytes(self) -> int:
         held = self._wire.buffered_bytes if self._wire else 0
         held += self._session.buffered_bytes if self._session else 0
+        held += sum(session.buffered_bytes for session in self._in_streams.values())
         return held + sum(exchange.buffered_bytes for exchange in self._exchanges.values())
 
     @property
@@ -158,6 +162,9 @@ class Connection:
         """Finish every exchange under way as cut."""
         if self._session is not None:
             yield from self._calls(self._session, self._session.close(), at_ns)
+        for session in self._in_streams.values():
+            yield from self._calls(session, session.close(), at_ns)
+        self._in_streams = {}
         exchanges, self._exchanges = self._exchanges, {}
         for exchange in exchanges.values():
             seen = exchange.finish(self.conn, self.cgroup_id, at_ns, complete=False)
@@ -167,9 +174,7 @@ class Connection:
     def fail(self) -> None:
         """Stop reading; its bytes cost nothing from here on."""
         self.state = after(self.state, Happening.FAILED)
-        self._wire = self._session = None
-        self._exchanges = {}
-        self._first = b""
+        self._forget()
 
     # ------------------------------------------------------------------------------------------------------- directions
 
@@ -181,7 +186,8 @@ class Connection:
         elif len(data) < _ENOUGH_BYTES:
             self._first = data
         elif PREFACE.startswith(data[: len(PREFACE)]) or looks_like_frames(data):
-            self._wire = Http2Wire(self._hash_key, whole=data.startswith(PREFACE[:_ENOUGH_BYTES]))
+            begins = data.startswith(PREFACE[:_ENOUGH_BYTES]) and not self._received.next_position
+            self._wire = Http2Wire(self._hash_key, whole=begins)
             yield from self._read(self._wire, replace(piece, data=data))
         else:
             yield from self._wait(len(data), "not_http")
@@ -238,6 +244,21 @@ class Connection:
         if reason is not None:
             yield self._refuse(reason)
 
+    def _on_stream(self, session: Session, event: HttpEvent, at_ns: int, last_at_ns: int) -> Iterator[Seen]:
+        if session.over or isinstance(event, RequestHead | ResponseHead):
+            return
+        direction = Direction.SENT if event.side is Side.REQUEST else Direction.RECEIVED
+        turns: Iterator[Turn] = iter(())
+        if isinstance(event, Body):
+            turns = session.receive(direction, event.data, at_ns)
+        elif isinstance(event, Lost):
+            # Of the stream, or of frames around it: where the next message begins is not known.
+            session.lost_bytes += event.size
+            turns = session.gap(direction, 0, at_ns)
+        elif event.side is Side.RESPONSE:
+            turns = session.close()
+        yield from self._calls(session, turns, last_at_ns)
+
     def _calls(self, session: Session, turns: Iterator[Turn], at_ns: int) -> Iterator[Call]:
         for turn in turns:
             yield session.call(turn, self.conn, self.cgroup_id, at_ns)
@@ -252,7 +273,11 @@ class Connection:
     # ----------------------------------------------------------------------------------------------------------- events
 
     def _on_event(self, event: HttpEvent, at_ns: int, last_at_ns: int) -> Iterator[Seen]:
-        if isinstance(event, Body):
+        if event.stream_id in self._in_streams:
+            yield from self._on_stream(self._in_streams[event.stream_id], event, at_ns, last_at_ns)
+            if isinstance(event, EndOfMessage) and event.side is Side.RESPONSE:
+                del self._in_streams[event.stream_id]
+        elif isinstance(event, Body):
             exchange = self._exchanges.get(event.stream_id)
             if exchange is None:
                 return
@@ -267,12 +292,16 @@ class Connection:
         elif isinstance(event, ResponseHead):
             exchange = self._exchanges.get(event.stream_id)
             if exchange is not None:
-                kind = _session_dialect(exchange.request) if event.status == 101 else None
+                kind = _session_dialect(exchange.request) if _switches(exchange.request, event.status) else None
                 if event.status == 101 and event.headers.get("upgrade", "").lower() == "h2c":
                     self._upgraded = self._exchanges.pop(event.stream_id)
                 elif kind is not None:
                     del self._exchanges[event.stream_id]
-                    self._session = Session(exchange.request, event, kind, exchange.provider, self._tokenizer)
+                    session = Session(exchange.request, event, kind, exchange.provider, self._tokenizer)
+                    if event.status != 101:
+                        self._in_streams[event.stream_id] = session
+                        return
+                    self._session = session
                     if isinstance(self._wire, Http1Wire) and self._wire.doubt:
                         # Where the client's first frame begins is not known.
                         yield from self._calls(self._session, self._session.gap(Direction.SENT, 0, at_ns), at_ns)
@@ -324,9 +353,10 @@ class Connection:
     def _dialect_of(self, head: RequestHead) -> type[Dialect] | None:
         if head.missing:
             return ByBody
-        if head.method == "CONNECT":
-            return None  # a tunnel, or a WebSocket in a stream (RFC 8441): told where the provider is known, not read
-        return _session_dialect(head) or next((one for one in self._dialects if one.accepts(head)), None)
+        session = _session_dialect(head)
+        if session is not None or head.method == "CONNECT":
+            return session
+        return next((one for one in self._dialects if one.accepts(head)), None)
 
     # ---------------------------------------------------------------------------------------------------------- verdict
 
@@ -341,16 +371,25 @@ class Connection:
         if self._unjudged_bytes > limit:
             yield self._refuse(reason)
 
+    def _forget(self) -> None:
+        self._wire = self._session = None
+        self._exchanges = {}
+        self._in_streams = {}
+        self._first = b""
+
     def _accept(self, reason: str) -> Verdict:
         self.state = after(self.state, Happening.ACCEPTED)
         return Verdict(conn=self.conn, judgement=Judgement.WATCH, reason=reason)
 
     def _refuse(self, reason: str) -> Verdict:
         self.state = after(self.state, Happening.REFUSED)
-        self._wire = self._session = None
-        self._exchanges = {}
-        self._first = b""
+        self._forget()
         return Verdict(conn=self.conn, judgement=Judgement.IGNORE, reason=reason)
+
+
+def _switches(request: RequestHead, status: int) -> bool:
+    """To a WebSocket: the whole connection, or one stream of it."""
+    return status == 101 or (request.method == "CONNECT" and 200 <= status < 300)
 
 
 def _patience(request: RequestHead) -> int:
@@ -359,7 +398,7 @@ def _patience(request: RequestHead) -> int:
 
 def _session_dialect(request: RequestHead) -> type[SessionDialect] | None:
     """Of a request that wants to go on as a WebSocket."""
-    # RFC 6455, 4.1: by GET.
-    if request.method != "GET" or request.headers.get("upgrade", "").lower() != "websocket":
+    # RFC 6455, 4.1, and RFC 8441, 4.
+    if request.method not in ("GET", "CONNECT") or request.headers.get("upgrade", "").lower() != "websocket":
         return None
     return next((dialect for dialect in SESSION_DIALECTS if dialect.accepts(request)), None)

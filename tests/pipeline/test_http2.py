@@ -11,8 +11,10 @@ from agent.pipeline.exchange import FIXED_BYTES
 from agent.protocol.http2_frames import PREFACE
 from tests.exchanges import CHAT_ANSWER, Wire, pipeline, request
 from tests.pipeline.test_connection import verdicts
+from tests.pipeline.test_session import CREATED, DONE
 from tests.protocol.cuts import bytewise, every_cut_in_two, random_cuts
 from tests.protocol.http2_talk import Talk
+from tests.protocol.websocket_frames import frame
 
 ASK = json.dumps({"model": "gpt-4o-mini", "messages": []}).encode()
 ANSWER = json.dumps(CHAT_ANSWER).encode()
@@ -222,17 +224,62 @@ def test_a_preface_in_pieces_is_a_preface(begins: bytes) -> None:
     assert [call.reading.evidence for call in both.wire.calls] == [Evidence.REPORTED]
 
 
-def test_a_websocket_in_a_stream_is_told() -> None:
-    """Extended CONNECT (RFC 8441): seen and not read; the connection's other streams are."""
+WEBSOCKET = [(":method", "CONNECT"), (":protocol", "websocket"), (":scheme", "https"), (":authority", "api.openai.com")]
+
+
+def test_a_websocket_in_a_stream_is_read() -> None:
+    """Extended CONNECT (RFC 8441): its turns are calls, as are the connection's other streams; its end tells what is under way."""
     both = Both().begin()
-    head = [(":method", "CONNECT"), (":protocol", "websocket"), (":scheme", "https"), (":authority", "api.openai.com")]
-    both.wire.send(
-        both.client.head(1, [*head, (":path", "/v1/realtime?model=m")]) + both.client.data(1, b"\x81\x85mask")
-    )
-    both.ask(3).answer(3).answer(1, b"\x81\x05hello")
+    both.wire.send(both.client.head(1, [*WEBSOCKET, (":path", "/v1/realtime?model=m")]))
+    both.wire.receive(both.server.head(1, [(":status", "200")]))
+    ask = frame(b'{"type":"response.create"}', masked=True)
+    both.wire.send(both.client.data(1, ask[:9]), both.client.data(1, ask[9:]))
+    both.ask(3)
+    said, again = frame(CREATED) + frame(DONE), CREATED.replace(b"resp_1", b"resp_2")
+    both.wire.receive(both.server.data(1, said[:50]))
+    both.answer(3)
+    both.wire.receive(both.server.data(1, said[50:]), both.server.data(1, frame(again)), both.server.reset(1))
+    told = [(call.api, call.outcome, call.reading.evidence) for call in both.wire.calls]
+    assert told == [
+        ("openai/chat", Outcome.OK, Evidence.REPORTED),
+        ("openai/realtime", Outcome.OK, Evidence.REPORTED),
+        ("openai/realtime", Outcome.CUT, Evidence.ABSENT),
+    ]
+
+
+def test_a_websocket_of_others_in_a_stream_is_told() -> None:
+    """Where the provider is known; and one that is refused is an exchange."""
+    both = Both().begin()
+    both.wire.send(both.client.head(1, [*WEBSOCKET, (":path", "/v1/other")]) + both.client.data(1, b"\x81\x85mask"))
+    both.answer(1, b"\x81\x05hello")
     (told,) = [output for output in both.wire.outputs if isinstance(output, Unsupported)]
-    assert (told.path, told.status) == ("/v1/realtime", 200)
-    assert [call.stream_id for call in both.wire.calls] == [3]
+    assert (told.path, told.status) == ("/v1/other", 200)
+    both.wire.send(both.client.head(3, [*WEBSOCKET, (":path", "/v1/realtime?model=m")]))
+    both.answer(3, b'{"error":{"code":"invalid_api_key"}}', status=401)
+    (call,) = both.wire.calls
+    assert (call.api, call.status, call.reading.error) == ("openai/realtime", 401, "invalid_api_key")
+
+
+def test_bytes_lost_in_a_stream_end_its_websocket() -> None:
+    """Where the next message begins is not known; the connection's other streams go on."""
+    both = Both().begin()
+    both.wire.send(both.client.head(1, [*WEBSOCKET, (":path", "/v1/realtime?model=m")]))
+    both.wire.receive(both.server.head(1, [(":status", "200")]) + both.server.data(1, frame(CREATED)))
+    data = both.server.data(1, frame(DONE))
+    both.wire.receive(data[:20]).lose(Direction.RECEIVED, 30).receive(data[50:])
+    both.ask(3).answer(3)
+    first, second = both.wire.calls
+    assert (first.api, first.outcome, first.lost_bytes) == ("openai/realtime", Outcome.CUT, 30)
+    assert (second.api, second.reading.evidence) == ("openai/chat", Evidence.REPORTED)
+
+
+def test_a_server_that_is_heard_first_in_pieces_costs_nothing() -> None:
+    """Its settings' header is read alone, before our side writes: what it says later is found."""
+    both = Both()
+    settings = both.server.settings()
+    both.wire.receive(settings[:9], settings[9:]).send(both.client.preface())
+    both.ask(1).answer(1)
+    assert [call.reading.evidence for call in both.wire.calls] == [Evidence.REPORTED]
 
 
 # --------------------------------------------------------------------------------------------------------- how many

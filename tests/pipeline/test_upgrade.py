@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from agent.model import Direction, Evidence, Judgement, Outcome, Quarantined, Unsupported
+from agent.model import Direction, Evidence, Judgement, Outcome, Quarantined
 from agent.pipeline.session import MAX_UNKNOWN_MESSAGES
 from tests.exchanges import CHAT_ANSWER, Wire, request, response
 from tests.pipeline.test_connection import verdicts
-from tests.pipeline.test_http2 import Both
 from tests.pipeline.test_session import CREATED, DONE
 from tests.protocol.cuts import bytewise, every_cut_in_two, random_cuts
 from tests.protocol.websocket_frames import CLOSE, Deflater, frame
@@ -153,14 +152,3 @@ def test_an_answer_that_was_joined_in_the_middle_is_no_session() -> None:
     """The connection is waited out as before, and its next exchange is read."""
     wire = Wire().receive(b'{"type":"message"}', b"\x81\x05hello", b"\x82").send(request()).receive(response())
     assert [call.reading.evidence for call in wire.calls] == [Evidence.REPORTED]
-
-
-def test_a_session_on_a_stream_of_http2_is_told_as_not_read() -> None:
-    """Browsers alone open one there; the other streams are read."""
-    both = Both().begin().ask(1).answer(1)
-    asked = [(":method", "CONNECT"), (":protocol", "websocket"), (":scheme", "https"), (":path", "/v1/realtime")]
-    both.wire.send(both.client.head(3, [*asked, (":authority", "api.openai.com")]) + both.client.data(3, ASK))
-    both.wire.receive(both.server.head(3, [(":status", "200")]) + both.server.data(3, frame(DONE), end=True))
-    assert [call.api for call in both.wire.calls] == ["openai/chat"]
-    (told,) = [output for output in both.wire.outputs if isinstance(output, Unsupported)]
-    assert (told.provider, told.path, told.reason) == ("openai", "/v1/realtime", "unknown_api")
