@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from agent.dialects import SESSION_DIALECTS
-from agent.dialects.base import Dialect, SessionDialect, Turn
+from agent.dialects.base import Dialect, Turn
 from agent.dialects.by_body import ByBody
 from agent.estimation.counting import Tokenizer
 from agent.model import (
@@ -30,7 +29,7 @@ from agent.model import (
 )
 from agent.pipeline.exchange import Exchange
 from agent.pipeline.gateways import is_inside
-from agent.pipeline.session import Session, looks_like_session
+from agent.pipeline.session import Session, looks_like_session, session_dialect, switches
 from agent.pipeline.wire import Http1Wire, Http2Wire, Wire
 from agent.protocol.headers import KeyHasher
 from agent.protocol.http1 import looks_like_request, looks_like_response
@@ -292,7 +291,7 @@ class Connection:
         elif isinstance(event, ResponseHead):
             exchange = self._exchanges.get(event.stream_id)
             if exchange is not None:
-                kind = _session_dialect(exchange.request) if _switches(exchange.request, event.status) else None
+                kind = session_dialect(exchange.request) if switches(exchange.request, event.status) else None
                 if event.status == 101 and event.headers.get("upgrade", "").lower() == "h2c":
                     self._upgraded = self._exchanges.pop(event.stream_id)
                 elif kind is not None:
@@ -353,7 +352,7 @@ class Connection:
     def _dialect_of(self, head: RequestHead) -> type[Dialect] | None:
         if head.missing:
             return ByBody
-        session = _session_dialect(head)
+        session = session_dialect(head)
         if session is not None or head.method == "CONNECT":
             return session
         return next((one for one in self._dialects if one.accepts(head)), None)
@@ -387,18 +386,5 @@ class Connection:
         return Verdict(conn=self.conn, judgement=Judgement.IGNORE, reason=reason)
 
 
-def _switches(request: RequestHead, status: int) -> bool:
-    """To a WebSocket: the whole connection, or one stream of it."""
-    return status == 101 or (request.method == "CONNECT" and 200 <= status < 300)
-
-
 def _patience(request: RequestHead) -> int:
     return MAX_UNJUDGED_BYTES if request.missing else MAX_UNKNOWN_BYTES
-
-
-def _session_dialect(request: RequestHead) -> type[SessionDialect] | None:
-    """Of a request that wants to go on as a WebSocket."""
-    # RFC 6455, 4.1, and RFC 8441, 4.
-    if request.method not in ("GET", "CONNECT") or request.headers.get("upgrade", "").lower() != "websocket":
-        return None
-    return next((dialect for dialect in SESSION_DIALECTS if dialect.accepts(request)), None)

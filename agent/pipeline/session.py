@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+from agent.dialects import SESSION_DIALECTS
 from agent.dialects.base import SessionDialect, Turn
 from agent.estimation.counting import Tokenizer
 from agent.estimation.seen import Seen, countable
@@ -26,6 +27,19 @@ _MIDDLE = re.compile(rb'[\x81\x82](?:[\0-\x7d]|\x7e..|\x7f.{8})\s*\{\s*"(?:type|
 def looks_like_session(data: bytes) -> bool:
     """Whether a connection that we joined in the middle is a session: who serves it, and which model, was said before we came."""
     return _MIDDLE.match(data) is not None
+
+
+def session_dialect(request: RequestHead) -> type[SessionDialect] | None:
+    """Of a request that wants to go on as a WebSocket."""
+    # RFC 6455, 4.1, and RFC 8441, 4.
+    if request.method not in ("GET", "CONNECT") or request.headers.get("upgrade", "").lower() != "websocket":
+        return None
+    return next((dialect for dialect in SESSION_DIALECTS if dialect.accepts(request)), None)
+
+
+def switches(request: RequestHead, status: int) -> bool:
+    """To a WebSocket: the whole connection, or one stream of it."""
+    return status == 101 or (request.method == "CONNECT" and 200 <= status < 300)
 
 
 class Session:
