@@ -73,6 +73,7 @@ struct call {
     unsigned long long ssl;
     unsigned long long buffer;
     unsigned long long count_pointer;  // where the _ex functions, and the inner ones, put the count
+    unsigned long long stack;          // the stack pointer when it was opened
     unsigned int link;                 // of the link that opened the call; 0 without cookies
     unsigned int active;
 };
@@ -82,6 +83,7 @@ enum call_state { CALL_NONE = 0, CALL_OPEN = 1, CALL_FLUSH = 2 };
 
 struct thread {
     struct call calls[2];  // by direction: a library may read inside a write
+    struct call inner[2];  // of another connection, inside the first: TLS through a TLS proxy
 };
 
 // A link's cookie: which link it is, and how its site tells the count.

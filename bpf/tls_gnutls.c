@@ -10,7 +10,7 @@ int flush_return(struct pt_regs *ctx)
     struct thread *thread = threads.lookup(&id);
     if (!thread)
         return 0;
-    struct call *call = &thread->calls[SENT];
+    struct call *call = returning(thread, SENT, PT_REGS_SP(ctx));
     if (call->active == CALL_FLUSH && call->link == COOKIE_LINK(cookie_of(ctx)))
         call->active = CALL_NONE;
     return 0;

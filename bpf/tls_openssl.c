@@ -2,6 +2,25 @@
 // SSL_shutdown.  Which instruction a program sits on, and where the count is there, is the site chooser's business
 // (agent/capture/sites.py); the cookie brings it here.
 
+// Whether a call that begins now belongs to an open one's work: its BIO reads and writes another connection.  A call that was
+// left open for good (a jump out of it) may look so too; then it keeps its place, and nothing else.
+static __always_inline bool is_inside(struct call *outer, u64 ssl, u32 link, u64 stack)
+{
+    return outer->active && outer->ssl != ssl && stack < outer->stack &&
+           (outer->link == link || links.lookup(&outer->link));
+}
+
+static __always_inline u64 distance(u64 a, u64 b) { return a < b ? b - a : a - b; }
+
+// The open call that returns now: the one that began where the stack is again.  They differ by all frames in between.
+static __always_inline struct call *returning(struct thread *thread, u32 direction, u64 stack)
+{
+    struct call *outer = &thread->calls[direction & 1], *inner = &thread->inner[direction & 1];
+    if (inner->active && distance(stack, inner->stack) < distance(stack, outer->stack))
+        return inner;
+    return outer;
+}
+
 static __always_inline int entry(struct pt_regs *ctx, u32 direction, u32 state)
 {
     u64 id = bpf_get_current_pid_tgid();
@@ -19,7 +38,11 @@ static __always_inline int entry(struct pt_regs *ctx, u32 direction, u32 state)
             return 0;
     }
     struct call *call = &thread->calls[direction & 1];
-    u64 ssl = PT_REGS_PARM1(ctx), buffer = PT_REGS_PARM2(ctx);
+    u64 ssl = PT_REGS_PARM1(ctx), buffer = PT_REGS_PARM2(ctx), stack = PT_REGS_SP(ctx);
+    if (is_inside(call, ssl, link, stack))
+        call = &thread->inner[direction & 1];
+    else
+        thread->inner[direction & 1].active = CALL_NONE;
     if (call->active && call->link != link && call->ssl == ssl && call->buffer == buffer) {
         // Two links on the same code (one image under two mounts) fire for the same call: the first one's hit is the call.
         // Unless its probes are gone by now: then it left the call open, and this is another one.
@@ -33,6 +56,7 @@ static __always_inline int entry(struct pt_regs *ctx, u32 direction, u32 state)
         return 0;  // inside the flush; its return ends it, or its link's end
     call->ssl = ssl;
     call->buffer = buffer;
+    call->stack = stack;
     // Both are read, behind a barrier each: clang would else compute the register's address, which the verifier refuses.
     u64 fourth = PT_REGS_PARM4(ctx), fifth = PT_REGS_PARM5(ctx);
     asm volatile("" : "+r"(fourth), "+r"(fifth));
@@ -68,7 +92,7 @@ static __always_inline int leave(struct pt_regs *ctx, u32 direction, u32 fallbac
         count(RETURNS_WITHOUT_ENTRY, 1);
         return 0;
     }
-    struct call *call = &thread->calls[direction & 1];
+    struct call *call = returning(thread, direction, PT_REGS_SP(ctx));
     if (call->active != CALL_OPEN || call->link != COOKIE_LINK(cookie))
         return 0;
     call->active = CALL_NONE;
