@@ -58,12 +58,14 @@ class Watcher:
             return self.process.wait()
 
 
-def start(box: Sandbox, pods: Sequence[Pod]) -> Watcher:
-    """Returns when its probes are on."""
+def start(box: Sandbox, pods: Sequence[Pod], config: str = "") -> Watcher:
+    """Returns when its probes are on.  ``config``: text of a configuration file, beside what the options say."""
     listing, log = box.folder / "pods.json", box.folder / "agent.log"
     listing.write_text(json.dumps(pod_list(pods)), encoding="utf-8")
     port = _free_port()
-    options = ("--pod-list", listing, "--listen", f"{HOST}:{port}", "--log-level", "warning")
+    settings = box.folder / "config.yaml"
+    settings.write_text(config, encoding="utf-8")
+    options = ("--config", settings, "--pod-list", listing, "--listen", f"{HOST}:{port}", "--log-level", "warning")
     with log.open("w", encoding="utf-8") as errors:
         process = box.start(
             [sys.executable, "-c", _COMMAND, "run", *options],

@@ -27,6 +27,8 @@ from tests.matrix.rows import CLIENTS, Row
 CALLS = 6
 """Of each row, every other one streamed."""
 _IN_CLUSTER = "vllm.models.svc.cluster.local:8000"
+# What is off unless it is asked for.
+_CONFIG = "capture: {plaintext: ['8000']}"
 _PARALLEL = 4
 # A JVM on a busy machine; then the calls themselves.
 _READY_SECONDS = 60.0
@@ -79,7 +81,7 @@ def play(rows: Sequence[Row], say: Callable[[str], None]) -> list[Result]:
     """All of them beside one agent."""
     pods = {row.name: _pod(row) for row in rows}
     with sandbox(in_cluster=_IN_CLUSTER) as box:
-        agent = watcher.start(box, list(pods.values()))
+        agent = watcher.start(box, list(pods.values()), _CONFIG)
 
         def one(row: Row) -> Result:
             result = _play(box, agent, row, pods[row.name])
