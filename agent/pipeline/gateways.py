@@ -21,6 +21,8 @@ from agent.model import Call, Cost, CostSource, Evidence, PricedCall, Unpriced
 HOLD_NS = 2 * 10**9
 # An answer's end is seen by the one that reads it: who hangs up after [DONE] is done before the framing is.
 _SLACK_NS = 10**9
+# A request's stamp is that of its system call's end.  A gateway on another processor may have asked on by then, where the caller was preempted.
+START_SLACK_NS = 10**8
 # Some seconds of a busy gateway.  Beyond, the oldest goes on without waiting longer: two calls then, as if the other end were on another node.
 MAX_HELD = 512
 VIA = "via_gateway"
@@ -118,9 +120,11 @@ class Gateways:
 
 def encloses(outer: Call, inner: Call) -> bool:
     """In time, and not the same process: who calls a model twice is no gateway."""
+    # Of two calls inside the cluster nothing but their beginnings says which one is the gateway's.
+    slack_ns = 0 if is_inside(inner.host) else START_SLACK_NS
     return (
         outer.conn.pid != inner.conn.pid
-        and outer.started_at_ns <= inner.started_at_ns
+        and outer.started_at_ns <= inner.started_at_ns + slack_ns
         and inner.ended_at_ns <= outer.ended_at_ns + _SLACK_NS
     )
 

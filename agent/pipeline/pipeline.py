@@ -32,6 +32,7 @@ from agent.model import (
     Verdict,
 )
 from agent.pipeline.connection import Connection, Seen
+from agent.pipeline.gateways import START_SLACK_NS
 from agent.protocol.headers import KeyHasher
 from agent.streams.lifecycle import READING
 
@@ -97,7 +98,7 @@ class Pipeline:
     def within_another(self, call: Call) -> bool:
         """Whether another process waits for an answer from inside the cluster that it asked for before this call began."""
         return any(
-            0 < connection.asking_since_ns <= call.started_at_ns
+            0 < connection.asking_since_ns <= call.started_at_ns + START_SLACK_NS
             for connection in self._inside
             if connection.conn.pid != call.conn.pid
         )

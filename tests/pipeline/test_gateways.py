@@ -21,7 +21,7 @@ from agent.model import (
     Unpriced,
     Usage,
 )
-from agent.pipeline.gateways import HOLD_NS, MAX_HELD, VIA, Gateways, belongs, is_inside
+from agent.pipeline.gateways import HOLD_NS, MAX_HELD, START_SLACK_NS, VIA, Gateways, belongs, is_inside
 from tests.exchanges import CONN, Wire, pipeline, request, response
 
 GATEWAY, APP, OTHER = 7, 8, 9
@@ -94,7 +94,7 @@ def test_another_name_for_the_model_needs_the_id() -> None:
 @pytest.mark.parametrize(
     ("first", "second"),
     [
-        (inner(start=5), outer()),
+        (inner(start=5), outer(start=6 + START_SLACK_NS, end=7 + START_SLACK_NS)),
         (inner(end=90 + 2 * 10**9), outer()),
         (inner(tokens=6), outer()),
         (inner(answer="a", tokens=6), outer(answer="a")),
@@ -121,6 +121,13 @@ def test_in_doubt_they_stay_two(first: PricedCall, second: PricedCall) -> None:
     out += gateways.release(100 + HOLD_NS)
     assert sorted(map(repr, out)) == sorted(map(repr, (first, second)))
     assert not gateways.linked
+
+
+def test_a_request_whose_stamp_came_late() -> None:
+    """The caller was preempted between its sending and the stamp: the gateway seems to have asked first."""
+    assert told(case(), inner(start=20), outer(start=20 + START_SLACK_NS, end=30 + START_SLACK_NS))[
+        GATEWAY
+    ] == Unpriced(reason=VIA)
 
 
 def test_a_gateway_behind_a_gateway() -> None:
