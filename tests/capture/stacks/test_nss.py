@@ -6,6 +6,8 @@ import dataclasses
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from agent.capture.elf import ElfFile
 from agent.capture.plan import Plan
@@ -61,6 +63,28 @@ def test_a_file_of_nothing_but_such_tables_is_refused() -> None:
     many = {8 * index: 0 if index % 13 == 1 else 0x2F3A0 + index for index in range(100_000)}
     many = {address: value for address, value in many.items() if value}
     assert plan(Build(build.all, many)).sites == ()
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 58), st.integers(0, 38), st.integers(-128, 127)), max_size=12),
+    st.lists(st.tuples(st.integers(0, 38), st.integers(0, 79), st.integers(0, 255)), max_size=12),
+)
+def test_a_damaged_table_has_all_its_functions_or_is_none(
+    pointed: list[tuple[int, int, int]], coded: list[tuple[int, int, int]]
+) -> None:
+    """Pointers that lead elsewhere, into the middle of functions too, and other instructions: what is found is whole."""
+    build = load(DEBIAN)
+    pointers, functions = dict(build.pointers()), list(build.all)
+    places = sorted(pointers)
+    for place, function, into in pointed:
+        pointers[places[place]] = functions[function].address + into
+    for function, at, value in coded:
+        code = bytearray(functions[function].code)
+        code[at % len(code)] = value
+        functions[function] = dataclasses.replace(functions[function], code=bytes(code))
+    for found in secure_operations(Build(functions, pointers)):  # type: ignore[arg-type]
+        assert found.keys() == {"ssl_SecureRecv", "ssl_SecureSend", "ssl_SecureClose"}
 
 
 def test_without_return_probes_nothing_is_half_read() -> None:
