@@ -94,6 +94,9 @@ class Collector:
         self.cut = True
         if self._skimmer is not None:
             self._skimmer.gap()
+        elif len(self._bytes) < self._limit:
+            # What stands on both sides of a hole can look like one value: JSON has no zero byte, so nothing is read across it.
+            self._bytes += b"\0"
 
     def take(self) -> bytes:
         if self._skimmer is not None:

@@ -51,6 +51,16 @@ def test_the_kind_is_found_by_the_first_bytes(data: bytes, kind: Kind) -> None:
         assert bool(items) == (kind is Kind.EVENTS)
 
 
+def test_nothing_is_read_across_a_hole() -> None:
+    """What stands on both sides of it can look like one value: the document has a zero byte there, which no JSON has."""
+    body = ResponseBody("", arrays_are_streams=False)
+    list(body.receive(b'{"usage": {"in": 10, "cached'))
+    body.gap()
+    list(body.receive(b'_write": 3}}'))
+    list(body.close())
+    assert body.document.take() == b'{"usage": {"in": 10, "cached\0_write": 3}}'
+
+
 def test_an_array_is_a_stream_where_the_dialect_says_so() -> None:
     """Gemini without alt=sse."""
     assert read([b'[{"a": 1},\n{"b": 2}]'], arrays=True)[:2] == (Kind.ARRAY, [b'{"a": 1}', b'{"b": 2}'])
