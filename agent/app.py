@@ -43,7 +43,7 @@ from agent.health import AgentHealth, capture_state, why_not_in_force
 from agent.host import key_salt, tokenizer
 from agent.host.containers import pod_of
 from agent.logs import Log, configure
-from agent.model import Chunk, Judgement, LedgerEntry, PricedCall, Process, Quarantined, Unsupported, Verdict
+from agent.model import Chunk, Judgement, LedgerEntry, Opened, PricedCall, Process, Quarantined, Unsupported, Verdict
 from agent.pipeline.gateways import HOLD_NS, Gateways
 from agent.pipeline.pipeline import Output, Pipeline
 from agent.prices.files import Paths, PriceFiles
@@ -276,7 +276,7 @@ class Agent:
                     self._targets.lost_news += 1
                     self._missed_news.set()
                 continue
-            if isinstance(happening, Chunk) and happening.conn.pid in self._targets.unselected_pids:
+            if isinstance(happening, Opened | Chunk) and happening.conn.pid in self._targets.unselected_pids:
                 self._kernel.judge(Verdict(conn=happening.conn, judgement=Judgement.IGNORE, reason="unselected"))
                 continue
             for output in self._pipeline.receive(happening):

@@ -15,6 +15,9 @@ from agent.capture.ring import Happening
 from agent.host.sockets import Kind, kind_of, peer_of
 from agent.model import Chunk, Closed, ConnId, Judgement, Opened, Verdict
 
+# As many as the kernel's map holds.  An end that found no room in the ring leaves its entry behind; who is forgotten too early is asked about again.
+MAX_KNOWN = 65_536
+
 
 class Plaintext:
     """``ports`` () means any."""
@@ -22,8 +25,8 @@ class Plaintext:
     def __init__(self, ports: Iterable[int], judge: Callable[[Verdict], object]) -> None:
         self._ports = frozenset(ports)
         self._judge = judge
-        # By connection, until it is closed: as many as the kernel's map holds.
         self._taken: dict[ConnId, bool] = {}
+        """By connection, until it is closed."""
         self.refused = 0
         """Connections."""
 
@@ -52,6 +55,8 @@ class Plaintext:
             peer = peer_of(conn.pid, inode) if inode else None
         taken = is_socket and (not self._ports or (peer is not None and peer.port in self._ports))
         self._taken[conn] = taken
+        if len(self._taken) > MAX_KNOWN:
+            del self._taken[next(iter(self._taken))]
         if taken:
             return replace(opened, peer=peer, is_socket=True)
         self.refused += 1

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from agent.capture.plaintext import Plaintext
+from agent.capture.plaintext import MAX_KNOWN, Plaintext
 from agent.capture.records import PLAIN_POINTER
 from agent.capture.ring import Happening, ProcessEnded
 from agent.model import Chunk, Closed, ConnId, Direction, Judgement, Opened, Peer, Verdict
@@ -117,3 +117,13 @@ def test_everything_else_passes() -> None:
         one = conn(3, born_ns=born_ns)
         case.kept(opened(one, SERVICE), closed(one))
     assert not case.plaintext._taken
+
+
+def test_ends_that_never_come_are_bounded() -> None:
+    """The oldest is forgotten; if it speaks again it is looked at again."""
+    case = Case()
+    for born_ns in range(MAX_KNOWN + 3):
+        case.kept(opened(conn(3, born_ns=born_ns), SERVICE))
+    assert len(case.plaintext._taken) == MAX_KNOWN
+    with open(__file__, "rb") as file:
+        assert case.kept(chunk(conn(file.fileno(), born_ns=0))) == []
