@@ -27,6 +27,8 @@ _MAX_HELD_BYTES = 32 * 1024**2
 _MAX_SECTIONS = 1024
 # NSS's library has 1,618, all of Firefox's NSS in one some ten thousand; each costs us a hundred bytes.
 _MAX_POINTERS = 128 * 1024
+# Of a function's name: shorter ones are in every table.
+_TELLING_PREFIX = 4
 # The functions we look at are shorter; a symbol without a size gets this much.
 MAX_FUNCTION_BYTES = 4096
 _SYMBOL = struct.Struct("<IBBHQQ")  # Elf64_Sym, https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.symtab.html
@@ -155,6 +157,10 @@ class ElfFile:
 
     def _look_up(self, table: _Section, strings: _Section, names: list[str]) -> dict[str, tuple[int, int]]:
         text = self._table(strings)
+        # Most files have nothing of most libraries: of twenty names that begin alike that is one search of the table and not twenty.
+        alike = _common_start(names)
+        if len(alike) >= _TELLING_PREFIX and alike.encode() not in text:
+            return {}
         # A name can also be the tail of a longer one: linkers merge those.
         offsets = {offset: name for name in names for offset in _occurrences(text, name.encode() + b"\0")}
         found: dict[str, tuple[int, int]] = {}
@@ -302,6 +308,13 @@ def _section(header: Mapping[str, Any]) -> _Section:
         size=header["sh_size"],
         link=header["sh_link"],
     )
+
+
+def _common_start(names: Sequence[str]) -> str:
+    """What all of them begin with."""
+    first, last = min(names), max(names)
+    length = next((at for at, (one, other) in enumerate(zip(first, last, strict=False)) if one != other), len(first))
+    return first[:length]
 
 
 def _occurrences(text: bytes, name: bytes) -> Iterable[int]:

@@ -152,3 +152,12 @@ def test_a_table_of_pointers_is_bounded(tmp_path: Path) -> None:
     subprocess.run(["cc", "-shared", "-fPIC", "-o", tmp_path / "table.so", source], check=True)
     with (tmp_path / "table.so").open("rb") as file, pytest.raises(ElfError, match="pointers"):
         ElfFile(file).pointers()
+
+
+def test_a_library_that_is_not_there_is_one_search(library: Path) -> None:
+    """And names that begin alike are found as any others: those of a table, and none of what only begins as they do."""
+    with library.open("rb") as file:
+        elf = ElfFile(file)
+        assert set(elf.functions(["SSL_read", "SSL_read_ex", "SSL_write"])) == {"SSL_read"}
+        assert elf.functions(["gnutls_record_recv", "gnutls_record_send"]) == {}
+        assert set(elf.functions(["SSL_hidden", "my_SSL_read"])) == {"SSL_hidden", "my_SSL_read"}
