@@ -2,7 +2,7 @@
 What is said of one process: which of the TLS code that it executes is read, what is not, and what to do about that.
 
 A stack that nobody can read is told where the process can be believed to use it, which its ``Sign`` says: an alarm at every Java
-program of a cluster would soon be turned off.  docs/decisions/0010-stacks-that-are-noticed.md.
+program of a cluster would soon be turned off.  docs/decisions/0015-stacks-that-are-noticed.md.
 """
 
 from __future__ import annotations

@@ -28,7 +28,10 @@ PAGE = ROOT / "docs" / "kernels.md"
 TESTS = (
     "tests/kernel/test_tls_openssl.py",
     "tests/kernel/test_tls_gnutls.py",
+    "tests/kernel/test_tls_nss.py",
     "tests/kernel/test_tls_go.py",
+    "tests/kernel/test_tls_in_tls.py",
+    "tests/kernel/test_plain.py",
     "tests/kernel/test_loss.py",
     "tests/kernel/test_targets.py",
     "tests/kernel/test_lifecycle.py",

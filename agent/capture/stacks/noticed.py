@@ -1,7 +1,7 @@
 """
 Stacks that are noticed and not read: TLS in Rust, Java and Erlang, and QUIC, whose bytes pass no function that can be probed from outside.
 
-Why not, for each: docs/decisions/0010-stacks-that-are-noticed.md.  A library is known by a function that only it has; Rust's crates, which are
+Why not, for each: docs/decisions/0015-stacks-that-are-noticed.md.  A library is known by a function that only it has; Rust's crates, which are
 always linked in and mostly stripped, by the paths of their sources, which their panics name.
 """
 
