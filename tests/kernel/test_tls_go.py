@@ -98,6 +98,8 @@ def test_a_crowd_of_goroutines_that_change_threads_while_memory_is_collected(
     """29 connections at once, each with 7 calls: every byte of each, in order, and nothing left behind."""
     client = begin(Path(program))
     before = losses(kernel)
+    # Of other tests' processes, whose ends nobody has polled for.
+    others = kernel.map_sizes()["connections"]
     link = kernel.attach(program, tls.sites(program).sites, pid=client.pid)
     try:
         client.begin("crowd 29 7 500 5000")
@@ -110,7 +112,7 @@ def test_a_crowd_of_goroutines_that_change_threads_while_memory_is_collected(
     received = [data for (_, direction), data in found.items() if direction is Direction.RECEIVED]
     assert sent == [tls.request(500, 5000) * 7] * 29
     assert received == [PATTERN[:5000] * 7] * 29
-    assert kernel.map_sizes()["connections"] == 0
+    assert kernel.map_sizes()["connections"] <= others
     assert losses(kernel) == before
 
 
