@@ -284,6 +284,7 @@ class Agent:
 
     def _dispatch(self, output: Output, at_ns: int) -> None:
         if isinstance(output, PricedCall):
+            self._attributor.meet(output.call)
             self._name(self._gateways.take(output, at_ns), at_ns)
         elif isinstance(output, Verdict):
             self._kernel.judge(output)

@@ -15,7 +15,7 @@ from agent.attribution.pods import Placed, Pod, PodSource, guessed_owner
 from agent.attribution.settings import AttributionSettings
 from agent.host.cgroups import cgroup_path_of_id, cgroup_path_of_pid, process_name
 from agent.host.containers import PodRef, pod_of, unit_of
-from agent.model import LedgerEntry, PricedCall, Process, Workload
+from agent.model import Call, LedgerEntry, PricedCall, Process, Workload
 
 # A busy node starts some hundred thousand processes a day; the last of them are remembered.
 _MAX_PROCESSES = 16_384
@@ -63,6 +63,13 @@ class Attributor:
         _remember(self._names, process.pid, process.name, _MAX_PROCESSES)
         if process.cgroup_id and process.cgroup_path:
             _remember(self._paths, process.cgroup_id, process.cgroup_path, _MAX_CGROUPS)
+
+    def meet(self, call: Call) -> None:
+        """Look whose it is while its process lives: a call may be held for seconds before it is attributed, for a gateway's other end."""
+        pid = call.conn.pid
+        self._path(call.cgroup_id, pid)
+        if pid not in self._names and (name := process_name(pid)):
+            _remember(self._names, pid, name, _MAX_PROCESSES)
 
     def attribute(self, priced: PricedCall, at_ns: int) -> LedgerEntry | None:
         """The entry; None when the call is held back until its pod's object, or its owner's, comes."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from agent.attribution.attributor import Attributor
 from agent.attribution.pods import Placed, Pod, guessed_owner, pod_from_json
 from agent.attribution.settings import AttributionSettings
@@ -49,6 +51,18 @@ def test_a_known_pod_is_named_also_after_its_process_died() -> None:
         "bot-7c9d8f6b54-x2k8q",
         "app",
     )
+
+
+def test_a_call_that_is_held_is_named_although_its_process_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gateway's other end is waited for longer than a client lives: it is met when its call ends."""
+    alive = True
+    monkeypatch.setattr("agent.attribution.attributor.cgroup_path_of_pid", lambda _: PATH if alive else "")
+    attributor = Attributor(SETTINGS, Source({UID: placed()}))
+    attributor.meet(priced().call)
+    alive = False
+    entry = attributor.attribute(priced(), 0)
+    assert entry is not None
+    assert (entry.workload.kind, entry.workload.name) == ("Deployment", "bot")
 
 
 def test_a_call_before_its_pods_object_is_held_and_then_named() -> None:
