@@ -15,7 +15,7 @@ from agent.capture.plan import Sign, Unreadable
 from agent.capture.sites import Abilities
 from agent.capture.stacks.noticed import CRATES, KNOWN, Known, Noticed
 
-CARGO = "/root/.cargo/registry/src/index.crates.io-1949cf8c6b5b557f"
+CARGO = "/home/builder/.cargo/registry/src/index-0123456789abcdef"
 
 
 def noticed(path: Path) -> tuple[Unreadable, ...]:
