@@ -10,7 +10,6 @@ The composition root: everything is built, then started, then stopped, in one pl
 from __future__ import annotations
 
 import gc
-import queue
 import signal
 import threading
 import time
@@ -25,9 +24,9 @@ from agent.attribution.attributor import Attributor
 from agent.attribution.podlist import PodListFile
 from agent.attribution.settings import AttributionSettings
 from agent.capture.elf import ElfFile
+from agent.capture.follower import Follower
 from agent.capture.kernel import Kernel, KernelSettings
 from agent.capture.plan import Plan
-from agent.capture.processes import pids
 from agent.capture.ring import ProcessEnded, ProcessStarted
 from agent.capture.selection import Choice, PodFacts, Selection
 from agent.capture.selftest import Result, SelfTest, as_seen, uretprobe_seccomp
@@ -67,11 +66,7 @@ _HEARTBEAT_SECONDS = 15.0
 _HOUSEKEEPING_SECONDS = 1.0
 # Of the ring: as much again may come while we sleep, and while we read what came.
 _HURRY_FROM = 1 / 16
-_RESCAN_SECONDS = 0.1
-_RECONCILE_SECONDS = 30.0
 _SWEEP_SECONDS = 300.0
-# Process news that waits to be looked at; beyond it the next reconciliation finds what was missed.
-_MAX_NEWS = 65_536
 
 
 def run(config: Config, *, doctor: Examine | None = None) -> int:
@@ -135,11 +130,7 @@ class Agent:
         self._uretprobe_safe = self._selftest.result is Result.PASSED
         self._signatures = with_own(config.capture.signatures)
         self._targets = Targets(self._kernel, planner=self._plan, choose=self._choose, learn=self._attributor.learn)
-        self._news: queue.Queue[ProcessStarted | ProcessEnded] = queue.Queue(_MAX_NEWS)
-        self._missed_news = threading.Event()
-        self._stopping = threading.Event()
-        self._scanned = threading.Event()
-        self._follower = threading.Thread(target=self._follow_processes, name="targets", daemon=True)
+        self._follower = Follower(self._targets)
         self._heard = time.monotonic()
         self._coverage = Coverage(self._covered, max_pods=config.metrics.max_pods)
         health = AgentHealth(
@@ -270,11 +261,7 @@ class Agent:
         at_ns = time.time_ns()
         for happening in self._kernel.poll():
             if isinstance(happening, ProcessStarted | ProcessEnded):
-                try:
-                    self._news.put_nowait(happening)
-                except queue.Full:
-                    self._targets.lost_news += 1
-                    self._missed_news.set()
+                self._follower.hear(happening)
                 continue
             if isinstance(happening, Opened | Chunk) and happening.conn.pid in self._targets.unselected_pids:
                 self._kernel.judge(Verdict(conn=happening.conn, judgement=Judgement.IGNORE, reason="unselected"))
@@ -324,38 +311,9 @@ class Agent:
             if self._site is not None:
                 self._site.forget_pod(namespace, pod)
 
-    def _follow_processes(self) -> None:
-        for pid in pids():
-            self._targets.started(pid, time.time_ns())
-        self._scanned.set()
-        for library in self._targets.status():
-            slow, error = len(library.slow_sites), library.error or "none"
-            _LOG.info("library", path=library.path, sites=library.sites, slow=slow, error=error)
-        reconcile = time.monotonic() + _RECONCILE_SECONDS
-        while not self._stopping.is_set():
-            self._hear_news()
-            self._targets.rescan(time.time_ns())
-            if time.monotonic() >= reconcile or self._missed_news.is_set():
-                self._missed_news.clear()
-                self._targets.reconcile(pids(), time.time_ns())
-                reconcile = time.monotonic() + _RECONCILE_SECONDS
-
-    def _hear_news(self) -> None:
-        """What happened to processes; waits a little for it."""
-        try:
-            news: ProcessStarted | ProcessEnded | None = self._news.get(timeout=_RESCAN_SECONDS)
-        except queue.Empty:
-            return
-        while news is not None:
-            if isinstance(news, ProcessStarted):
-                self._targets.started(news.pid, time.time_ns())
-            else:
-                self._targets.ended(news.pid)
-            news = None if self._news.empty() else self._news.get_nowait()
-
     def close(self) -> None:
         """Detach first, so that no process pays for an agent that is going away."""
-        self._stopping.set()
+        self._follower.stop()
         self._targets.close()
         if self._watch is not None:
             self._watch.stop()
@@ -371,12 +329,12 @@ class Agent:
         silent = time.monotonic() - self._heard
         if silent > _HEARTBEAT_SECONDS:
             return f"the loop has not come round for {silent:.0f} s"
-        if self._follower.ident is not None and not self._follower.is_alive():
+        if self._follower.died:
             return "processes are not followed any more: new ones are not seen"
         return ""
 
     def _why_not_in_force(self) -> str:
-        if not self._scanned.is_set():
+        if not self._follower.scanned:
             return "the first scan of processes is under way"
         return why_not_in_force(self._targets.status(), self._targets.sight) or self._why_unhealthy()
 

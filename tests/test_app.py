@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import threading
 from types import SimpleNamespace
 from typing import Any
 
@@ -24,7 +23,7 @@ def bare(config: Config, **parts: Any) -> Agent:
     agent.config = config
     agent._watch = None
     agent._pod_list = None
-    agent._follower = threading.Thread()
+    agent._follower = follower()
     for name, part in parts.items():
         setattr(agent, name, part)
     return agent
@@ -36,8 +35,8 @@ def library(error: str = "") -> LibraryStatus:
     )
 
 
-def event(is_set: bool) -> Any:
-    return SimpleNamespace(is_set=lambda: is_set)
+def follower(*, scanned: bool = False, died: bool = False) -> Any:
+    return SimpleNamespace(scanned=scanned, died=died)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +55,7 @@ def test_readiness_tells_whether_capture_is_in_force(
     """Asked for and not in force is said; one broken library of several is a metric, not an outage."""
     agent = bare(
         loads(""),
-        _scanned=event(scanned),
+        _follower=follower(scanned=scanned),
         _targets=SimpleNamespace(status=lambda: libraries, sight=Sight(read=9, denied=0)),
         _heard=app.time.monotonic(),
     )
@@ -73,9 +72,7 @@ def test_a_loop_that_stands_still_is_unhealthy() -> None:
 
 def test_a_dead_follower_is_unhealthy() -> None:
     """Who does not hear of new processes would call every later pod silent."""
-    agent = bare(loads(""), _heard=app.time.monotonic(), _scanned=event(False))
-    agent._follower.start()
-    agent._follower.join()
+    agent = bare(loads(""), _heard=app.time.monotonic(), _follower=follower(died=True))
     assert "not followed" in agent._why_unhealthy()
 
 
