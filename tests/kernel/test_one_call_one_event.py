@@ -52,15 +52,20 @@ def attach(kernel: Kernel, mount: Path) -> tls.Link:
 def test_each_call_once(kernel: Kernel, mounts: list[Path], clients: list[Client]) -> None:
     """Both links fire on both clients' calls, and every byte comes once."""
     before = kernel.counters()["duplicate_hits"]
-    links = [attach(kernel, mount) for mount in mounts]
+    links = [attach(kernel, mounts[0])]
     try:
+        clients[1].say("open", "call 300 400", "close")
+        alone = tls.until(kernel, lambda happened: bool(tls.closed(happened, clients[1].pid)))
+        assert tls.closed(alone, clients[1].pid), "the mounts do not share the file, so this run proves nothing"
+        links.append(attach(kernel, mounts[1]))
         for client in clients:
             client.say("open", *["call 300 400"] * 5, "close")
         happened = tls.until(kernel, lambda all_: all(tls.closed(all_, client.pid) for client in clients))
     finally:
         for link in links:
             link.close()
-    assert kernel.counters()["duplicate_hits"] > before, "the mounts did not share the file, so this run proves nothing"
+    # Without cookies a program can't tell two links apart: the second hit writes the same call again, and its return finds it ended.
+    assert kernel.counters()["duplicate_hits"] > before or not kernel.cookies
     for client in clients:
         assert list(tls.streams(happened, client.pid).values()) == [tls.request(300, 400) * 5, PATTERN[:400] * 5]
 
