@@ -37,7 +37,7 @@ corpus-cuts: ## every recorded stream cut at every tenth: evidence and errors
 fuzz: ## every parser under a coverage-guided fuzzer, for SECONDS in all (60); ARGS names targets
 	@./scripts/fuzz $(SECONDS) $(ARGS)
 
-test-kernels: setup ## the kernel tests on Debian's 5.10, 6.1 and 6.12 in an emulated machine, and docs/kernels.md (needs root, 20 minutes)
+test-kernels: setup ## the kernel tests on Debian's 5.10, 6.1 and 6.12, arm64 too, in emulated machines, and docs/kernels.md (needs root, half an hour); ARGS=--guest=6.1-arm64
 	@./scripts/test-kernels $(ARGS)
 
 docs: ## make the generated pages anew from the code

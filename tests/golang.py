@@ -20,11 +20,35 @@ STRIPPED = "-ldflags=-s -w"
 PIE = "-buildmode=pie"
 UNOPTIMISED = "-gcflags=all=-N -l"
 """As debuggers like it: nothing is inlined."""
+PREBUILT = "PODTAB_GO_PROGRAMS"
+"""The variable that names a folder where ``build_for`` has built them: an emulated machine has no Go of its own."""
+_FOR_KERNELS: tuple[tuple[str, tuple[str, ...], str], ...] = (
+    ("ask", (), ""),
+    ("talk", (), ""),
+    ("talk", (STRIPPED,), ""),
+    ("talk", (UNOPTIMISED,), ""),
+    ("talk", (STRIPPED, PIE), OLDER),
+)
+"""What the kernel tests of tests/qemu ask for."""
 
 
 def build(package: str, *flags: str, toolchain: str = "", environment: Mapping[str, str] | None = None) -> Path:
     """The program; skips, visibly, where there is no Go or no such toolchain."""
+    if folder := os.environ.get(PREBUILT):
+        return Path(folder) / _plain_name(package, flags, toolchain)
     return _build(package, flags, toolchain, tuple(sorted((environment or {}).items())))
+
+
+def build_for(folder: Path, environment: Mapping[str, str]) -> None:
+    """What another machine's tests will ask for, built here."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for package, flags, toolchain in _FOR_KERNELS:
+        program = build(package, *flags, toolchain=toolchain, environment=environment)
+        shutil.copy(program, folder / _plain_name(package, flags, toolchain))
+
+
+def _plain_name(package: str, flags: tuple[str, ...], toolchain: str) -> str:
+    return "-".join((package, *flags, toolchain)).replace(" ", "").replace("=", "")
 
 
 @cache

@@ -1,8 +1,8 @@
 """
-``make test-kernels``: the kernel tests on Debian's 5.10, 6.1 and 6.12, and the table docs/kernels.md.
+``make test-kernels``: the kernel tests on Debian's 5.10, 6.1 and 6.12, on arm64 too, and the table docs/kernels.md.
 
-The kernels come from Debian's mirror by apt (nothing is installed), each boots once in a machine that is emulated in software.  It takes
-some twenty minutes; nothing in it measures speed.  The exit status is 1 where a test failed or a guest did not come to its end.
+Kernels, and for arm64 the root as well, come from Debian's mirror by apt (nothing is installed); each boots once in a machine that is emulated in
+software, as many at a time as there are processors.  Nothing in it measures speed.  The exit status is 1 where a test failed or did not run.
 """
 
 from __future__ import annotations
@@ -11,18 +11,27 @@ import argparse
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from rich.console import Console
 
-from tests.qemu.debian import RELEASES, FetchError, KernelImage, fetch
+from tests.qemu import roots
+from tests.qemu.debian import Archive, FetchError, fetch
 from tests.qemu.guest import Booted, boot
-from tests.qemu.table import Outcome, page, read_outcomes
+from tests.qemu.table import Outcome, page, read_outcomes, read_progress
 
-ROOT = Path(__file__).parents[2]
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "podtab" / "kernels"
-RESULTS = ROOT / ".cache" / "kernels"
-PAGE = ROOT / "docs" / "kernels.md"
+RESULTS = roots.ROOT / ".cache" / "kernels"
+PAGE = roots.ROOT / "docs" / "kernels.md"
+# A guest's name → Debian's release, which is known for its kernel, and the processor.
+GUESTS = {
+    "5.10": ("bullseye", "amd64"),
+    "6.1": ("bookworm", "amd64"),
+    "6.12": ("trixie", "amd64"),
+    "6.1-arm64": ("bookworm", "arm64"),
+    "6.12-arm64": ("trixie", "arm64"),
+}
 # What a kernel can do differently: loading, links, reading each TLS stack, loss, the processes' life.  What runs above the ring is the
 # same on every kernel.
 TESTS = (
@@ -31,6 +40,7 @@ TESTS = (
     "tests/kernel/test_tls_nss.py",
     "tests/kernel/test_tls_go.py",
     "tests/kernel/test_tls_in_tls.py",
+    "tests/kernel/test_one_call_one_event.py",
     "tests/kernel/test_plain.py",
     "tests/kernel/test_loss.py",
     "tests/kernel/test_targets.py",
@@ -42,41 +52,54 @@ stderr = Console(stderr=True)
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="make test-kernels", description=__doc__)
-    parser.add_argument("--release", action="append", choices=RELEASES, help="only this one; may be repeated")
-    parser.add_argument("--minutes", type=float, default=20, help="after these a guest is thrown away (default: 20)")
+    parser.add_argument("--guest", action="append", choices=GUESTS, help="only this one; may be repeated")
+    parser.add_argument("--minutes", type=float, default=25, help="after these a guest is thrown away (default: 25)")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="guests at a time (default: processors)")
     parser.add_argument(
         "tests", nargs="*", default=list(TESTS), help="test files (default: all that depend on the kernel)"
     )
     asked = parser.parse_args(arguments)
 
     outcomes: dict[str, list[Outcome]] = {}
-    for release in asked.release or RELEASES:
-        try:
-            kernel = fetch(release, CACHE)
-        except FetchError as error:
-            stderr.print(f"[red]{release}[/red]: {error}")
-            return 1
-        outcomes[kernel.version] = run(kernel, asked.tests, RESULTS / release, asked.minutes)
-    if not asked.release:
+    with ThreadPoolExecutor(asked.jobs) as pool:
+        running = [pool.submit(run, name, asked.tests, asked.minutes) for name in asked.guest or GUESTS]
+        for future in running:
+            version, found = future.result()
+            outcomes[version] = found
+    if not asked.guest:
         own = os.uname().release.partition("-")[0]
         outcomes[f"{own} (no emulation)"] = run_here(asked.tests, RESULTS / "here")
     text = page(outcomes)
-    if asked.tests == list(TESTS) and not asked.release:
+    if asked.tests == list(TESTS) and not asked.guest:
         PAGE.write_text(text, encoding="utf-8")
     sys.stdout.write(text)
     return int(any(one.status in ("failed", "not run") for each in outcomes.values() for one in each))
 
 
-PYTEST = (".venv/bin/python", "-m", "pytest", "-q", "-p", "no:randomly", "-p", "no:cacheprovider", "-o", "timeout=300")
+PYTEST = ("-m", "pytest", "-v", "-p", "no:randomly", "-p", "no:cacheprovider", "-o", "timeout=300")
 
 
-def run(kernel: KernelImage, tests: list[str], results: Path, minutes: float) -> list[Outcome]:
-    """Boots it; says on standard error how it went."""
+def run(name: str, tests: list[str], minutes: float) -> tuple[str, list[Outcome]]:
+    """Boots it; says on standard error how it went.  The kernel's version, and what came of each test."""
+    release, architecture = GUESTS[name]
+    folder = CACHE / (release if architecture == "amd64" else f"{release}-{architecture}")
+    try:
+        kernel = fetch(Archive(release=release, architecture=architecture, folder=folder))
+        root = roots.own() if architecture == "amd64" else roots.arm64(CACHE)
+    except FetchError as error:
+        stderr.print(f"[red]{name}[/red]: {error}")
+        return name, [_not_run(test, "it could not be fetched") for test in tests]
     stderr.print(f"{kernel.version}: booting, {len(tests)} files")
-    booted = boot(kernel, [*PYTEST, "--junitxml=/mnt/results/junit.xml", *tests], ROOT, results, minutes=minutes)
-    found = read_outcomes(results / "junit.xml")
+    results = RESULTS / name
+    command = [root.python, *PYTEST, "--junitxml=/mnt/results/junit.xml", *tests]
+    booted = boot(kernel, root, command, roots.ROOT, results, minutes=minutes, told=stderr.print)
+    if not (found := read_outcomes(results / "junit.xml")):
+        found = read_progress(booted.output)
+        through = {one.file for one in found} - {one.file for one in found[-1:]}
+        cut = [test for test in tests if Path(test).stem not in through]
+        found += [_not_run(test, "the guest did not come to its end") for test in cut]
     told(booted, found)
-    return found or [_not_run(test, "the guest did not come to its end") for test in tests]
+    return kernel.version, found
 
 
 def run_here(tests: list[str], results: Path) -> list[Outcome]:
@@ -85,7 +108,8 @@ def run_here(tests: list[str], results: Path) -> list[Outcome]:
     results.mkdir(parents=True, exist_ok=True)
     junit = results / "junit.xml"
     junit.unlink(missing_ok=True)
-    subprocess.run([*PYTEST, f"--junitxml={junit}", *tests], cwd=ROOT, check=False, stdout=sys.stderr)
+    command = [sys.executable, *PYTEST, f"--junitxml={junit}", *tests]
+    subprocess.run(command, cwd=roots.ROOT, check=False, stdout=sys.stderr)
     return read_outcomes(junit) or [_not_run(test, "pytest did not come to its end") for test in tests]
 
 

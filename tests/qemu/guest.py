@@ -1,23 +1,25 @@
-"""One boot: a kernel, a memory disk with the modules it needs, this machine's root as a share."""
+"""One boot: a kernel, a memory disk with the modules it needs, a root folder and the project's own as shares."""
 
 from __future__ import annotations
 
 import lzma
-import os
 import shlex
 import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.qemu.debian import KernelImage
+from tests.qemu.roots import Root
 
 INIT = Path(__file__).with_name("init")
 # What the share of the root and the layer above it need; what these need in turn is in modules.dep.
 _MODULES = ("virtio_pci", "9pnet_virtio", "9p", "overlay")
 _MEMORY_MIB = 5_120
+_TELL_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,41 +35,63 @@ class Booted:
     results: Path
 
 
-def boot(kernel: KernelImage, command: list[str], folder: Path, results: Path, *, minutes: float) -> Booted:
-    """Runs the command in ``folder`` of this machine's root, as root of the guest; files for the host go to /mnt/results.
+# neoverse-n1: what cloud machines have; a newer one signs pointers, which in emulation costs more than all else.
+_MACHINES = {
+    "amd64": ("qemu-system-x86_64", "-cpu", "max"),
+    "arm64": ("qemu-system-aarch64", "-machine", "virt,gic-version=3", "-cpu", "neoverse-n1"),
+}
+_CONSOLES = {"amd64": "ttyS0", "arm64": "ttyAMA0"}
 
-    The guest is thrown away after ``minutes``.
+
+def boot(
+    kernel: KernelImage,
+    root: Root,
+    command: list[str],
+    folder: Path,
+    results: Path,
+    *,
+    minutes: float,
+    told: Callable[[str], None] = lambda _: None,
+) -> Booted:
+    """Runs the command in ``folder`` of this machine, as root of the guest; files for the host go to /mnt/results.
+
+    The guest is thrown away after ``minutes``.  Each minute ``told`` gets the last whole line of what the command says.
     """
     shutil.rmtree(results, ignore_errors=True)
     results.mkdir(parents=True)
     (results / "run").write_text(
-        f"export HOME=/root PATH={shlex.quote(os.environ['PATH'])}\n"
-        f"cd {shlex.quote(str(folder))} && exec {shlex.join(command)}\n"
+        "".join(f"export {name}={shlex.quote(value)}\n" for name, value in root.environment.items())
+        + f"cd {shlex.quote(str(folder))} && exec {shlex.join(command)}\n"
     )
+    (results / "folder").write_text(f"{folder}\n")
     with tempfile.TemporaryDirectory(prefix="podtab-guest-") as scratch:
-        disk = memory_disk(kernel, Path(scratch))
-        console = results / "console"
+        disk = memory_disk(kernel, root, Path(scratch))
+        console, output = results / "console", results / "output"
         started = time.monotonic()
         with console.open("wb") as sink:
             guest = subprocess.Popen(
                 [
-                    "qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", str(_MEMORY_MIB),
+                    *_MACHINES[kernel.architecture],
+                    "-accel", "tcg,thread=multi", "-smp", "2", "-m", str(_MEMORY_MIB),
                     "-nodefaults", "-no-reboot", "-display", "none", "-serial", "stdio",
                     "-kernel", str(kernel.image), "-initrd", str(disk),
-                    "-append", "console=ttyS0 quiet panic=-1 mitigations=off nokaslr",
+                    "-append", f"console={_CONSOLES[kernel.architecture]} quiet panic=-1 mitigations=off nokaslr",
                     "-device", "virtio-rng-pci",
-                    "-virtfs", "local,path=/,mount_tag=root,security_model=none,readonly=on,multidevs=remap",
+                    "-virtfs", f"local,path={root.path},mount_tag=root,security_model=none,readonly=on,multidevs=remap",
+                    "-virtfs", f"local,path={folder},mount_tag=project,security_model=none,readonly=on,multidevs=remap",
                     "-virtfs", f"local,path={results},mount_tag=results,security_model=none",
                 ],
                 stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT,
             )  # fmt: skip
-            try:
-                guest.wait(minutes * 60)
-            except subprocess.TimeoutExpired:
-                guest.kill()
-                guest.wait()
+            while guest.poll() is None:
+                try:
+                    guest.wait(_TELL_SECONDS)
+                except subprocess.TimeoutExpired:
+                    told(f"{kernel.version}: {_last_line(output)}")
+                    if time.monotonic() - started > minutes * 60:
+                        guest.kill()
     seconds = time.monotonic() - started
-    status, output = results / "status", results / "output"
+    status = results / "status"
     told = output if output.exists() and output.stat().st_size else console
     return Booted(
         version=kernel.version,
@@ -78,16 +102,18 @@ def boot(kernel: KernelImage, command: list[str], folder: Path, results: Path, *
     )
 
 
-def memory_disk(kernel: KernelImage, scratch: Path) -> Path:
+def _last_line(output: Path) -> str:
+    lines = output.read_text(errors="replace").rpartition("\n")[0].splitlines() if output.exists() else []
+    return lines[-1] if lines else "nothing yet"
+
+
+def memory_disk(kernel: KernelImage, root: Root, scratch: Path) -> Path:
     """busybox, the modules in the order in which they load, and ``init``, as a cpio archive."""
     tree = scratch / "tree"
     for name in ("bin", "proc", "sys", "dev", "modules"):
         (tree / name).mkdir(parents=True)
-    busybox = shutil.which("busybox")
-    if busybox is None:
-        raise FileNotFoundError("busybox is needed (Debian: busybox-static)")
-    shutil.copy(busybox, tree / "bin" / "busybox")
-    for name in ("sh", "mount", "mkdir", "insmod", "sync", "poweroff", "ip", "chroot", "echo"):
+    shutil.copy(root.busybox, tree / "bin" / "busybox")
+    for name in ("sh", "mount", "mkdir", "insmod", "sync", "poweroff", "ip", "chroot", "echo", "cat"):
         (tree / "bin" / name).symlink_to("busybox")
     shutil.copy(INIT, tree / "init")
     (tree / "init").chmod(0o755)

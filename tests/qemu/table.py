@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -39,10 +40,23 @@ def _outcome(case: ElementTree.Element) -> Outcome:
     return Outcome(file=where.rpartition(".")[2], name=case.get("name") or "", status=status, reason=reason)
 
 
+# As ``pytest -v`` says it.
+_PROGRESS = re.compile(r"^(tests/\S+\.py)::(.+?) (PASSED|FAILED|ERROR|SKIPPED)\b", re.MULTILINE)
+_WORDS = {"PASSED": "passed", "SKIPPED": "skipped"}
+
+
+def read_progress(output: str) -> list[Outcome]:
+    """What was through when a run was cut."""
+    return [
+        Outcome(file=Path(file).stem, name=name, status=_WORDS.get(word, "failed"), reason="the run was cut")
+        for file, name, word in _PROGRESS.findall(output)
+    ]
+
+
 _HEAD = """# Kernels
 
-Made by `make test-kernels`, which boots Debian's kernels in an emulated machine and runs the kernel tests inside: real probes, real TLS
-libraries, real clients.  A figure is tests passed of tests run; what did not pass is told below.
+Made by `make test-kernels`, which boots Debian's kernels in an emulated machine, x86-64 or arm64, and runs the kernel tests inside: real
+probes, real TLS libraries, real clients.  A figure is tests passed of tests run; what did not pass is told below.
 
 """
 
@@ -74,4 +88,5 @@ def _cell(found: Sequence[Outcome]) -> str:
     passed = sum(one.status == "passed" for one in run)
     if not run:
         return "not run"
-    return f"{passed} of {len(run)}" + ("" if passed == len(run) else " ✗")
+    cut = ", cut ✗" if any(one.status == "not run" for one in found) else ""
+    return f"{passed} of {len(run)}" + (cut or ("" if passed == len(run) else " ✗"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.qemu.table import Outcome, page, read_outcomes
+from tests.qemu.table import Outcome, page, read_outcomes, read_progress
 
 JUNIT = """<?xml version="1.0"?><testsuites><testsuite>
 <testcase classname="tests.kernel.test_loss" name="test_a"/>
@@ -29,6 +29,21 @@ def test_a_cut_file_is_no_outcome(tmp_path: Path) -> None:
     assert read_outcomes(tmp_path / "junit.xml") == read_outcomes(tmp_path / "none.xml") == []
 
 
+def test_a_run_that_was_cut_has_still_passed_what_it_passed() -> None:
+    """Names may have spaces in their parameters; the test that was under way is in no list."""
+    output = """collected 4 items
+
+tests/kernel/test_loss.py::test_a[older, stripped] PASSED [ 25%]
+tests/kernel/test_loss.py::test_b FAILED [ 50%]
+tests/kernel/test_loss.py::test_c SKIPPED (no such site) [ 75%]
+tests/kernel/test_loss.py::test_d """
+    assert [(one.file, one.name, one.status) for one in read_progress(output)] == [
+        ("test_loss", "test_a[older, stripped]", "passed"),
+        ("test_loss", "test_b", "failed"),
+        ("test_loss", "test_c", "skipped"),
+    ]
+
+
 def test_the_page_counts_what_ran_and_tells_the_rest() -> None:
     """A skipped test is no passed one, and a kernel that never ran says so in its column."""
     text = page(
@@ -39,10 +54,14 @@ def test_the_page_counts_what_ran_and_tells_the_rest() -> None:
                 Outcome(file="test_loss", name="c", status="skipped", reason="no such site"),
             ],
             "5.10": [Outcome(file="tests/kernel/test_loss.py", name="", status="not run", reason="no end")],
+            "5.8": [
+                Outcome(file="test_loss", name="a", status="passed"),
+                Outcome(file="tests/kernel/test_loss.py", name="", status="not run", reason="no end"),
+            ],
         }
     )
-    assert "| tests | 6.1 | 5.10 |" in text
-    assert "| loss | 1 of 2 ✗ | not run |" in text
+    assert "| tests | 6.1 | 5.10 | 5.8 |" in text
+    assert "| loss | 1 of 2 ✗ | not run | 1 of 1, cut ✗ |" in text
     assert "- 6.1: loss: b: failed: gone" in text
     assert "- 6.1: loss: c: skipped: no such site" in text
     assert "- 5.10: loss: all: not run: no end" in text
