@@ -28,7 +28,6 @@ from agent.model import (
     Verdict,
 )
 from agent.pipeline.exchange import Exchange
-from agent.pipeline.gateways import is_inside
 from agent.pipeline.session import Session, looks_like_session, session_dialect, switches
 from agent.pipeline.wire import Http1Wire, Http2Wire, Wire
 from agent.protocol.headers import KeyHasher
@@ -72,7 +71,7 @@ class Connection:
         "_wire",
         "cgroup_id",
         "conn",
-        "goes_inside",
+        "has_asked_inside",
         "held_bytes",
         "last_at_ns",
         "peer",
@@ -92,8 +91,8 @@ class Connection:
         self.cgroup_id = 0
         self.last_at_ns = 0
         self.peer: Peer | None = None
-        self.goes_inside = False
-        """A model inside the cluster was asked on it, or a gateway."""
+        self.has_asked_inside = False
+        """A model or a gateway inside the cluster was."""
         self.held_bytes = 0
         """``buffered_bytes`` when the pipeline last added them up."""
         self._dialects = dialects
@@ -123,9 +122,15 @@ class Connection:
         return held + sum(exchange.buffered_bytes for exchange in self._exchanges.values())
 
     @property
-    def asking_since_ns(self) -> int:
-        """When the oldest request began that has not been answered to its end; 0 where there is none."""
-        return min((exchange.started_at_ns for exchange in self._exchanges.values()), default=0)
+    def asks_inside_since_ns(self) -> int:
+        """
+        When the oldest call to an AI inside the cluster began that has not been answered to its end; 0 where there is none.
+
+        What was not judged does not count, whatever it may be: a watch of the Kubernetes API is under way for ever.
+        """
+        if self.state is not State.WATCHED:
+            return 0
+        return next((exchange.started_at_ns for exchange in self._exchanges.values() if exchange.inside), 0)
 
     def receive(self, chunk: Chunk) -> Iterator[Seen]:
         """Raises ProtocolError, or whatever bug we have: the caller quarantines."""
@@ -344,10 +349,9 @@ class Connection:
                 yield from self._unknown()
                 if self.state not in READING:
                     return
-        self.goes_inside = self.goes_inside or (dialect is not None and is_inside(head.host))
-        self._exchanges[head.stream_id] = Exchange(
-            head, dialect=dialect, provider=provider, at_ns=at_ns, tokenizer=self._tokenizer
-        )
+        exchange = Exchange(head, dialect=dialect, provider=provider, at_ns=at_ns, tokenizer=self._tokenizer)
+        self._exchanges[head.stream_id] = exchange
+        self.has_asked_inside |= exchange.inside
 
     def _dialect_of(self, head: RequestHead) -> type[Dialect] | None:
         if head.missing:

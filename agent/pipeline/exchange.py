@@ -21,6 +21,7 @@ from agent.model import (
 )
 from agent.pipeline.account import account_of
 from agent.pipeline.body import STREAMS, RequestBody, ResponseBody
+from agent.pipeline.gateways import may_be_inside
 
 _REQUEST_IDS = (
     "apim-request-id",  # Azure sends both; support asks for this one
@@ -60,6 +61,7 @@ class Exchange:
         "_seen",
         "first_byte_at_ns",
         "first_token_at_ns",
+        "inside",
         "lost_bytes",
         "provider",
         "request",
@@ -85,6 +87,8 @@ class Exchange:
         self.lost_bytes = 0
         self.seen_bytes = 0
         self.request = request
+        self.inside = dialect is not None and may_be_inside(request.host)
+        """It asks an AI inside the cluster: a model, or a gateway to one."""
         self._dialect = dialect(request, provider) if dialect else None
         self._seen = Seen(dialect.api, tokenizer) if dialect and tokenizer and countable(dialect.api) else None
         self._request_body = RequestBody(request.headers.get("content-encoding", "")) if dialect else None

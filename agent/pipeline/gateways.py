@@ -35,7 +35,12 @@ def is_inside(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_private
     except ValueError:
-        return "." not in host or host.endswith(_INSIDE) or ".svc." in host
+        return bool(host) and ("." not in host or host.endswith(_INSIDE) or ".svc." in host)
+
+
+def may_be_inside(host: str) -> bool:
+    """The same where no host was told: HTTP/2 that was joined in the middle, HTTP/1.0."""
+    return not host or is_inside(host)
 
 
 Counts = tuple[int | None, int | None]
@@ -53,7 +58,7 @@ class Gateways:
     """
     ``take`` every call as it ends; ``release`` every second or so what nobody came for.
 
-    ``within_another`` says whether a call inside the cluster, of another process, is under way that began before this one did.
+    ``within_another`` says whether a call to an AI API inside the cluster, of another process, is under way that began before this one did.
     """
 
     def __init__(self, within_another: Callable[[Call], bool]) -> None:
@@ -86,7 +91,7 @@ class Gateways:
             yield self._answer(outer, held.priced)
             # It may itself be a gateway's, so it is looked at again.
             yield from self._take(outer)
-        elif is_inside(call.host) or self._within_another(call):
+        elif _provable(call) and (may_be_inside(call.host) or self._within_another(call)):
             self._held[self._next] = held
             self._by_counts.setdefault(_counts(call), []).append(self._next)
             self._next += 1
@@ -118,10 +123,15 @@ class Gateways:
         return held
 
 
+def _provable(call: Call) -> bool:
+    """Whether anything could prove whose end it is: a tool's call or a count of tokens waits for nobody."""
+    return bool(call.reading.response_id) or (call.reading.evidence is Evidence.REPORTED and any(_counts(call)))
+
+
 def encloses(outer: Call, inner: Call) -> bool:
     """In time, and not the same process: who calls a model twice is no gateway."""
     # Of two calls inside the cluster nothing but their beginnings says which one is the gateway's.
-    slack_ns = 0 if is_inside(inner.host) else START_SLACK_NS
+    slack_ns = 0 if may_be_inside(inner.host) else START_SLACK_NS
     return (
         outer.conn.pid != inner.conn.pid
         and outer.started_at_ns <= inner.started_at_ns + slack_ns
@@ -131,7 +141,7 @@ def encloses(outer: Call, inner: Call) -> bool:
 
 def belongs(outer: Call, inner: Call) -> bool:
     """Whether ``inner`` is what a gateway asked on behalf of ``outer``."""
-    if not is_inside(outer.host) or not encloses(outer, inner):
+    if not may_be_inside(outer.host) or not encloses(outer, inner):
         return False
     if _counts(outer) != _counts(inner):
         return False
@@ -139,7 +149,8 @@ def belongs(outer: Call, inner: Call) -> bool:
     if one.response_id and one.response_id == other.response_id:
         return True
     reported = one.evidence is Evidence.REPORTED and other.evidence is Evidence.REPORTED
-    return reported and any(_counts(outer)) and not is_inside(inner.host) and bool(_models(outer) & _models(inner))
+    crosses = is_inside(outer.host) and not may_be_inside(inner.host)
+    return reported and any(_counts(outer)) and crosses and bool(_models(outer) & _models(inner))
 
 
 def _models(call: Call) -> set[str]:

@@ -88,7 +88,7 @@ class Pipeline:
         self._unaccounted: set[Connection] = set()
         self._unaccounted_bytes = 0
         self._inside: set[Connection] = set()
-        """Those that go to a model or a gateway inside the cluster."""
+        """Those on which a model or a gateway inside the cluster was asked; who waits for no answer any more is taken out when it is next looked at."""
         self._answered: OrderedDict[tuple[str, str], None] = OrderedDict()
 
     @property
@@ -96,9 +96,10 @@ class Pipeline:
         return len(self._connections)
 
     def within_another(self, call: Call) -> bool:
-        """Whether another process waits for an answer from inside the cluster that it asked for before this call began."""
+        """Whether another process waits for an AI's answer from inside the cluster that it asked for before this call began."""
+        self._inside = {connection for connection in self._inside if connection.asks_inside_since_ns}
         return any(
-            0 < connection.asking_since_ns <= call.started_at_ns + START_SLACK_NS
+            connection.asks_inside_since_ns <= call.started_at_ns + START_SLACK_NS
             for connection in self._inside
             if connection.conn.pid != call.conn.pid
         )
@@ -121,7 +122,7 @@ class Pipeline:
             connection.peer, connection.last_at_ns = event.peer, event.at_ns
             return
         yield from self._guarded(connection, connection.receive(event))
-        if connection.goes_inside:
+        if connection.has_asked_inside:
             self._inside.add(connection)
         self._unaccounted.add(connection)
         self._unaccounted_bytes += len(event.data)

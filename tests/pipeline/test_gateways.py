@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 
@@ -22,7 +24,9 @@ from agent.model import (
     Usage,
 )
 from agent.pipeline.gateways import HOLD_NS, MAX_HELD, START_SLACK_NS, VIA, Gateways, belongs, is_inside
-from tests.exchanges import CONN, Wire, pipeline, request, response
+from agent.pipeline.pipeline import Pipeline
+from tests.exchanges import CHAT_ANSWER, CONN, Wire, pipeline, request, response
+from tests.protocol.http2_talk import Talk
 
 GATEWAY, APP, OTHER = 7, 8, 9
 LIST = Cost(total_usd=Decimal("0.01"), lines=(), source=CostSource.PRICE_BOOK, rule="r", price_book="b")
@@ -220,6 +224,81 @@ def test_the_pipeline_knows_who_waits() -> None:
     assert not core.within_another(later)
     outside = Wire(core, CONN).send(request())
     assert not core.within_another(replace(later, started_at_ns=outside.at_ns + 1)), "a provider's is no gateway"
+
+
+WATCH = "/api/v1/namespaces/shop/pods?watch=true&resourceVersion=1"
+API_SERVER = "kubernetes.default.svc"
+CHANGE = b'{"type":"MODIFIED","object":{"kind":"Pod","apiVersion":"v1"}}'
+
+
+def watch_in_http1(core: Pipeline) -> Wire:
+    """Its answer comes in pieces, for ever."""
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n"
+    wire = Wire(core).send(request(WATCH, API_SERVER, method="GET"))
+    return wire.receive(head, b"%x\r\n%s\r\n" % (len(CHANGE), CHANGE))
+
+
+def watch_in_http2(core: Pipeline) -> Wire:
+    """Beside lists that were answered."""
+    client, server = Talk(), Talk()
+    wire = Wire(core).send(client.preface(), client.request(1, WATCH, API_SERVER, end=True))
+    return wire.receive(server.settings(), server.response(1), server.data(1, CHANGE))
+
+
+def watch_joined_in_the_middle(core: Pipeline) -> Wire:
+    """Of a connection that was there before us: neither its host nor its path is told."""
+    client, server = Talk(), Talk()
+    client.request(1, WATCH, API_SERVER)
+    server.response(1)
+    wire = Wire(core).send(client.request(3, WATCH, API_SERVER, end=True))
+    return wire.receive(server.response(3), server.data(3, CHANGE))
+
+
+def poll_beside_answers(core: Pipeline) -> Wire:
+    """A gateway's own long-poll, on a connection on which models are asked too."""
+    wire = Wire(core).send(request(host="litellm")).receive(response())
+    return wire.send(request("/config/updates?wait=600s", "litellm", method="GET"))
+
+
+@pytest.mark.parametrize("under_way", [watch_in_http1, watch_in_http2, watch_joined_in_the_middle, poll_beside_answers])
+def test_no_call_is_held_while_a_watch_is_open(under_way: Callable[[Pipeline], Wire]) -> None:
+    """What asks no AI is nobody's outer call, however long it takes: calls are told as they end."""
+    core = pipeline()
+    at_ns = under_way(core).at_ns
+    gateways = Gateways(core.within_another)
+    priced = PricedCall(call=call(2, "api.openai.com", at_ns + 1, at_ns + 2, answer="a"), cost=LIST)
+    assert list(gateways.take(priced, at_ns + 3)) == [priced]
+
+
+def test_joined_in_the_middle_it_counts_when_it_has_been_judged() -> None:
+    """An AI has answered on it, so the next request may be one to a gateway, whose name is not known."""
+    client, server = Talk(), Talk()
+    client.request(1, host="litellm")
+    server.response(1)
+    answer = json.dumps(CHAT_ANSWER).encode()
+    core = pipeline()
+    wire = Wire(core).send(client.request(3, host="litellm") + client.data(3, b"{}", end=True))
+    later = call(2, "api.openai.com", wire.at_ns + 1, wire.at_ns + 2)
+    assert not core.within_another(later)
+    wire.receive(server.response(3) + server.data(3, answer, end=True))
+    assert wire.calls
+    wire.send(client.request(5, host="litellm") + client.data(5, b"{}", end=True))
+    assert core.within_another(replace(later, started_at_ns=wire.at_ns + 1))
+
+
+def test_what_proves_nothing_is_not_held() -> None:
+    """Tools of the cluster and counts of tokens have neither an id nor counts: nobody could come for them."""
+    for held in (outer(tokens=None), inner(tokens=None)):
+        assert list(case().take(held, 100)) == [held]
+    assert list(case().take(outer(tokens=None, answer="a"), 100)) == []
+
+
+def test_a_host_that_was_not_told_needs_the_id() -> None:
+    """It may be inside or not: model and counts alone prove nothing, the same answer's id does."""
+    unnamed = PricedCall(call=call(APP, "", 10, 90), cost=NONE)
+    assert told(case(), inner(), unnamed) == {GATEWAY: LIST, APP: NONE}
+    unnamed = PricedCall(call=call(APP, "", 10, 90, answer="a"), cost=NONE)
+    assert told(case(), inner(answer="a"), unnamed)[GATEWAY] == Unpriced(reason=VIA)
 
 
 def test_belongs_is_not_symmetrical() -> None:
