@@ -9,11 +9,21 @@ converts the kernel's monotonic stamps before anything else sees them.
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if not TYPE_CHECKING:
+
+    def dataclass(*, frozen, **options):
+        """
+        These values are frozen for the type checker, which every change has to pass.  At run time that would be one ``object.__setattr__``
+        for each field of each value, a tenth of what a call costs the agent; so there they are plain, and hashed by their fields all the same.
+        """
+        return dataclasses.dataclass(unsafe_hash=frozen, **options)
 
 # ---------------------------------------------------------------------------------------------------------------- capture
 
@@ -25,10 +35,9 @@ class Direction(enum.IntEnum):
     RECEIVED = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConnId:
+class ConnId(NamedTuple):
     """
-    One connection of one process.
+    One connection of one process.  A NamedTuple, as it is the key of everything that is kept of a connection.
 
     Neither pid nor pointer reuse can mix two customers' money: ``born_ns`` is the kernel's monotonic stamp of the first
     call on this pointer since it was created or freed, so no two connections of a boot share all three.

@@ -110,12 +110,18 @@ def part(value: int | None, whole: int | None, rule: str, remarks: list[str]) ->
 
 def _details(usage: Json, *sides: str) -> Json:
     """Writer says "token" where the others say "tokens"."""
-    found = (mapping(usage.get(f"{side}_{tokens}_details")) for side in sides for tokens in ("tokens", "token"))
-    return next((details for details in found if details), {})
+    for side in sides:
+        for tokens in ("tokens", "token"):
+            if details := mapping(usage.get(f"{side}_{tokens}_details")):
+                return details
+    return {}
 
 
 def _first(values: Json, *names: str) -> int | None:
-    return next((found for name in names if (found := count(values.get(name))) is not None), None)
+    for name in names:
+        if (found := count(values.get(name))) is not None:
+            return found
+    return None
 
 
 def _cost(usage: Json, provider: str) -> Decimal | None:

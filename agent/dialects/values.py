@@ -66,7 +66,7 @@ def items(value: object) -> list[object]:
 
 def count(value: object) -> int | None:
     """A counter: a whole number from 0; also written as a float. None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if value is None or isinstance(value, bool) or not isinstance(value, int | float):
         return None
     if not 0 <= value <= _MAX_COUNT:
         return None

@@ -39,7 +39,11 @@ def account_of(request: RequestHead, answered: Mapping[str, str]) -> Account:
 
 
 def _first(answered: Mapping[str, str], asked: Mapping[str, str], *names: str) -> str:
-    return next((found for heads in (answered, asked) for name in names if (found := _id(heads.get(name, "")))), "")
+    for heads in (answered, asked):
+        for name in names:
+            if name in heads and (found := _id(heads[name])):
+                return found
+    return ""
 
 
 def _id(value: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from agent.dialects.base import Dialect, Turn
@@ -249,19 +249,20 @@ class Connection:
             yield self._refuse(reason)
 
     def _on_stream(self, session: Session, event: HttpEvent, at_ns: int, last_at_ns: int) -> Iterator[Seen]:
-        if session.over or isinstance(event, RequestHead | ResponseHead):
-            return
-        direction = Direction.SENT if event.side is Side.REQUEST else Direction.RECEIVED
-        turns: Iterator[Turn] = iter(())
-        if isinstance(event, Body):
-            turns = session.receive(direction, event.data, at_ns)
-        elif isinstance(event, Lost):
-            # Of the stream, or of frames around it: where the next message begins is not known.
-            session.lost_bytes += event.size
-            turns = session.gap(direction, 0, at_ns)
-        elif event.side is Side.RESPONSE:
-            turns = session.close()
-        yield from self._calls(session, turns, last_at_ns)
+        if not (session.over or isinstance(event, RequestHead | ResponseHead)):
+            direction = Direction.SENT if event.side is Side.REQUEST else Direction.RECEIVED
+            turns: Iterator[Turn] = iter(())
+            if isinstance(event, Body):
+                turns = session.receive(direction, event.data, at_ns)
+            elif isinstance(event, Lost):
+                # Of the stream, or of frames around it: where the next message begins is not known.
+                session.lost_bytes += event.size
+                turns = session.gap(direction, 0, at_ns)
+            elif event.side is Side.RESPONSE:
+                turns = session.close()
+            yield from self._calls(session, turns, last_at_ns)
+        if isinstance(event, EndOfMessage) and event.side is Side.RESPONSE:
+            del self._in_streams[event.stream_id]
 
     def _calls(self, session: Session, turns: Iterator[Turn], at_ns: int) -> Iterator[Call]:
         for turn in turns:
@@ -276,64 +277,64 @@ class Connection:
 
     # ----------------------------------------------------------------------------------------------------------- events
 
-    def _on_event(self, event: HttpEvent, at_ns: int, last_at_ns: int) -> Iterator[Seen]:
+    def _on_event(self, event: HttpEvent, at_ns: int, last_at_ns: int) -> Iterable[Seen]:
         if event.stream_id in self._in_streams:
-            yield from self._on_stream(self._in_streams[event.stream_id], event, at_ns, last_at_ns)
-            if isinstance(event, EndOfMessage) and event.side is Side.RESPONSE:
-                del self._in_streams[event.stream_id]
-        elif isinstance(event, Body):
-            exchange = self._exchanges.get(event.stream_id)
-            if exchange is None:
-                return
-            if event.side is Side.REQUEST:
-                exchange.request_body(event.data)
-            else:
-                exchange.response_body(event.data, at_ns)
-            if self.state is State.UNJUDGED and exchange.seen_bytes > _patience(exchange.request):
-                yield self._refuse("unknown_api")
-        elif isinstance(event, RequestHead):
-            yield from self._on_request(event, at_ns)
-        elif isinstance(event, ResponseHead):
-            exchange = self._exchanges.get(event.stream_id)
-            if exchange is not None:
-                kind = session_dialect(exchange.request) if switches(exchange.request, event.status) else None
-                if event.status == 101 and event.headers.get("upgrade", "").lower() == "h2c":
-                    self._upgraded = self._exchanges.pop(event.stream_id)
-                elif kind is not None:
-                    del self._exchanges[event.stream_id]
-                    session = Session(exchange.request, event, kind, exchange.provider, self._tokenizer)
-                    if event.status != 101:
-                        self._in_streams[event.stream_id] = session
-                        return
-                    self._session = session
-                    if isinstance(self._wire, Http1Wire) and self._wire.doubt:
-                        # Where the client's first frame begins is not known.
-                        yield from self._calls(self._session, self._session.gap(Direction.SENT, 0, at_ns), at_ns)
-                else:
-                    exchange.response_head(event, at_ns)
-        elif isinstance(event, EndOfMessage):
-            exchange = self._exchanges.get(event.stream_id)
-            if exchange is None:
-                return
-            if event.side is Side.REQUEST:
-                exchange.request_end(event.complete)
-                return
-            del self._exchanges[event.stream_id]
-            exchange.response_trailers(event.trailers)
-            seen = exchange.finish(
-                self.conn, self.cgroup_id, last_at_ns, complete=event.complete, refused=event.refused
-            )
-            if seen is not None:
-                if self.state is State.UNJUDGED:
-                    yield self._accept("known_body")
-                yield seen
-            elif self.state is State.UNJUDGED and exchange.request.missing:
-                yield from self._unknown()
-        elif isinstance(event, Lost):
-            exchange = self._exchanges.get(event.stream_id)
-            if exchange is not None:
-                lose = exchange.request_lost if event.side is Side.REQUEST else exchange.response_lost
-                lose(event.size)
+            return self._on_stream(self._in_streams[event.stream_id], event, at_ns, last_at_ns)
+        if isinstance(event, RequestHead):
+            return self._on_request(event, at_ns)
+        exchange = self._exchanges.get(event.stream_id)
+        if exchange is None:
+            return ()
+        if isinstance(event, Body):
+            return self._on_body(exchange, event, at_ns)
+        if isinstance(event, ResponseHead):
+            return self._on_response(exchange, event, at_ns)
+        if isinstance(event, Lost):
+            lose = exchange.request_lost if event.side is Side.REQUEST else exchange.response_lost
+            lose(event.size)
+            return ()
+        if event.side is Side.REQUEST:
+            exchange.request_end(event.complete)
+            return ()
+        return self._on_end(exchange, event, last_at_ns)
+
+    def _on_body(self, exchange: Exchange, event: Body, at_ns: int) -> Iterable[Seen]:
+        if event.side is Side.REQUEST:
+            exchange.request_body(event.data)
+        else:
+            exchange.response_body(event.data, at_ns)
+        if self.state is State.UNJUDGED and exchange.seen_bytes > _patience(exchange.request):
+            return (self._refuse("unknown_api"),)
+        return ()
+
+    def _on_response(self, exchange: Exchange, head: ResponseHead, at_ns: int) -> Iterable[Seen]:
+        kind = session_dialect(exchange.request) if switches(exchange.request, head.status) else None
+        if head.status == 101 and head.headers.get("upgrade", "").lower() == "h2c":
+            self._upgraded = self._exchanges.pop(head.stream_id)
+        elif kind is not None:
+            del self._exchanges[head.stream_id]
+            session = Session(exchange.request, head, kind, exchange.provider, self._tokenizer)
+            if head.status != 101:
+                self._in_streams[head.stream_id] = session
+                return ()
+            self._session = session
+            if isinstance(self._wire, Http1Wire) and self._wire.doubt:
+                # Where the client's first frame begins is not known.
+                return self._calls(session, session.gap(Direction.SENT, 0, at_ns), at_ns)
+        else:
+            exchange.response_head(head, at_ns)
+        return ()
+
+    def _on_end(self, exchange: Exchange, event: EndOfMessage, at_ns: int) -> Iterator[Seen]:
+        del self._exchanges[event.stream_id]
+        exchange.response_trailers(event.trailers)
+        seen = exchange.finish(self.conn, self.cgroup_id, at_ns, complete=event.complete, refused=event.refused)
+        if seen is not None:
+            if self.state is State.UNJUDGED:
+                yield self._accept("known_body")
+            yield seen
+        elif self.state is State.UNJUDGED and exchange.request.missing:
+            yield from self._unknown()
 
     def _on_request(self, head: RequestHead, at_ns: int) -> Iterator[Seen]:
         provider = self._provider_of(head)

@@ -14,6 +14,7 @@ import ipaddress
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from agent.model import Call, Cost, CostSource, Evidence, PricedCall, Unpriced
 
@@ -26,11 +27,19 @@ START_SLACK_NS = 10**8
 # Some seconds of a busy gateway.  Beyond, the oldest goes on without waiting longer: two calls then, as if the other end were on another node.
 MAX_HELD = 512
 VIA = "via_gateway"
+# RFC 1035, 2.3.4; and in brackets.
+_MAX_HOST = 255
 _INSIDE = (".svc", ".local", ".internal", ".localdomain", ".lan", ".home.arpa")
 
 
 def is_inside(host: str) -> bool:
     """Whether a host is one of the cluster itself, by its name: a single label, a private address, a private domain."""
+    return len(host) <= _MAX_HOST and _is_inside(host)
+
+
+# Asked twice a call, of the same few dozen hosts.
+@lru_cache(maxsize=1024)
+def _is_inside(host: str) -> bool:
     host = host.strip("[]").rstrip(".")
     try:
         return ipaddress.ip_address(host).is_private

@@ -17,6 +17,8 @@ from agent.model import Usage
 class TokenType(enum.StrEnum):
     """A kind of token with a price of its own.  Every token of a call is of exactly one type."""
 
+    __hash__ = str.__hash__  # Enum's own is Python, and rates are looked up by it
+
     INPUT = "input"
     """Neither cached nor of a special modality."""
     CACHE_READ = "cache_read"

@@ -17,6 +17,8 @@ from agent.pricing.leaves import TokenType
 class Measure(enum.StrEnum):
     """What is billed beside tokens.  One of them is what the name says."""
 
+    __hash__ = str.__hash__  # as TokenType's
+
     REQUEST = "request"
     WEB_SEARCH = "web_search"
     GROUNDED_PROMPT = "grounded_prompt"

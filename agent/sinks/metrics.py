@@ -18,9 +18,9 @@ TIMED = (*WHO, "provider", "model", "operation")
 SECONDS_BUCKETS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Metric:
-    """``name`` without the ``_total`` that exposition adds to counters."""
+    """``name`` without the ``_total`` that exposition adds to counters.  Compared by identity: as keys they are looked up for every call."""
 
     name: str
     kind: Literal["counter", "gauge", "histogram"]
