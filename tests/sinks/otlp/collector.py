@@ -27,6 +27,8 @@ class _Handler(BaseHTTPRequestHandler):
         with collector.lock:
             collector.requests.append((self.path, {name.lower(): value for name, value in self.headers.items()}))
             status = collector.statuses.pop(0) if collector.statuses else 200
+            # Once: a test may set the next one as soon as its client has read this one's head.
+            answer = collector.answer
         time.sleep(collector.delay_seconds)
         if status == 200:
             message: Any = (
@@ -38,9 +40,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         if 300 <= status < 400:
             self.send_header("Location", "/elsewhere")
-        self.send_header("Content-Length", str(len(collector.answer)))
+        self.send_header("Content-Length", str(len(answer)))
         self.end_headers()
-        self.wfile.write(collector.answer)
+        self.wfile.write(answer)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
         """Tests speak for themselves."""
