@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agent.capture.x86 import StackSlot, can_be_probed, exits, is_emulated, returns, walk
@@ -109,6 +109,7 @@ def test_ways_out_in_doubt_are_none(code: str) -> None:
 
 
 @given(st.binary(max_size=64))
+@example(b'\x0f"\x01')  # mov cr0, rcx
 def test_any_bytes(code: bytes) -> None:
     """No exception, bounded."""
     assert len(list(walk(code, 0x1000))) <= 65
