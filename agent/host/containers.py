@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 # A path deeper or longer than the kernel's PATH_MAX is not one.
 _MAX_PATH = 4096
@@ -29,8 +30,12 @@ class PodRef:
 
 def pod_of(path: str) -> PodRef | None:
     """The pod that a cgroup path names."""
-    if len(path) > _MAX_PATH:
-        return None
+    return _pod_of(path) if len(path) <= _MAX_PATH else None
+
+
+# Asked for every call; a node has some hundred containers.
+@lru_cache(maxsize=1024)
+def _pod_of(path: str) -> PodRef | None:
     pods = list(_POD.finditer(path))
     if not pods:
         return None

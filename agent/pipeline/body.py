@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from agent.model import ProtocolError, StreamItem
 from agent.protocol.content import Decoder, Identity, decoder_for
@@ -128,10 +128,9 @@ class Uncoded:
         if self._decoder is None:
             self._raw += data
             if len(self._raw) < _CODING_BYTES:
-                return
+                return ()
             data = self._begin()
-        if not self.broken:
-            yield from self._decode(data)
+        return () if self.broken else self._decode(data)
 
     def gap(self) -> None:
         """Bytes are missing here: under a coding nobody reads on."""
@@ -140,8 +139,7 @@ class Uncoded:
 
     def close(self) -> Iterable[bytes]:
         """The body ended: one of a few bytes is decided now."""
-        if self._decoder is None and self._raw:
-            yield from self._decode(self._begin())
+        return self._decode(self._begin()) if self._decoder is None and self._raw else ()
 
     def _begin(self) -> bytes:
         data, self._raw = self._raw, b""
@@ -150,10 +148,10 @@ class Uncoded:
         return data
 
     def _decode(self, data: bytes) -> Iterable[bytes]:
+        return (data,) if self.plain else self._decoded(data)
+
+    def _decoded(self, data: bytes) -> Iterator[bytes]:
         assert self._decoder is not None
-        if self.plain:
-            yield data
-            return
         # Little at a time, so that what stands before a damage is kept.
         for at in range(0, len(data), _DECODED_AT_ONCE_BYTES):
             if self.broken:

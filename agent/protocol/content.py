@@ -173,9 +173,11 @@ def decoder_for(content_encoding: str, first_bytes: bytes) -> Decoder:
     The decoder of a body.  Headers lie in both directions (recorders and proxies decode and forget), so gzip and zstd go by their
     first bytes; br has none and is believed.
     """
+    magic = _MAGIC.get(first_bytes[:2]) or _MAGIC.get(first_bytes[:4]) or ""
+    if not content_encoding and not magic:
+        return Identity()
     names = [name.strip().lower() for name in content_encoding.split(",") if name.strip()]
     names = [name for name in names if name != "identity"][:_MAX_CODINGS]
-    magic = next((coding for start, coding in _MAGIC.items() if first_bytes.startswith(start)), "")
     if not names or (names[-1] in ("gzip", "x-gzip", "zstd") and not magic):
         names = [magic] if magic else []
     elif magic and names[-1] not in (magic, f"x-{magic}"):
