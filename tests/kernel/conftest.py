@@ -17,7 +17,7 @@ from agent.capture.stacks import plan
 from agent.capture.targets import Targets
 from agent.model import Process
 from tests.bench.native_tools import certificate
-from tests.kernel.tls import PYTHON, Client, Server, build_client
+from tests.kernel.tls import PYTHON, Client, Server, build_client, pretend_kernel
 
 
 @pytest.fixture(scope="session")
@@ -44,6 +44,42 @@ def kernel(shared_kernel: Kernel) -> Kernel:
     """Loaded once for all, nothing attached, nothing waiting."""
     shared_kernel.poll()
     return shared_kernel
+
+
+@pytest.fixture(scope="session")
+def shared_old_kernel() -> Iterator[Kernel]:
+    if os.geteuid():
+        pytest.skip("needs root: real probes")
+    with pytest.MonkeyPatch.context() as patch:
+        pretend_kernel(patch, "5.10.0-28-amd64")
+        kernel = Kernel(KernelSettings(ring_bytes=1 << 20))
+    yield kernel
+    kernel.close()
+
+
+@pytest.fixture
+def old_kernel(shared_old_kernel: Kernel) -> Kernel:
+    """The way of kernels before 5.15: programs without the helper, perf_event uprobes tied by ioctl."""
+    assert (shared_old_kernel.link_kind, shared_old_kernel.cookies) == ("perf_event", False)
+    shared_old_kernel.poll()
+    return shared_old_kernel
+
+
+@pytest.fixture(scope="session")
+def shared_perf_event_kernel() -> Iterator[Kernel]:
+    if os.geteuid():
+        pytest.skip("needs root: real probes")
+    kernel = Kernel(KernelSettings(links="perf_event", ring_bytes=1 << 20))
+    yield kernel
+    kernel.close()
+
+
+@pytest.fixture
+def perf_event_kernel(shared_perf_event_kernel: Kernel) -> Kernel:
+    """The way of kernels before 6.6."""
+    assert shared_perf_event_kernel.link_kind == "perf_event"
+    shared_perf_event_kernel.poll()
+    return shared_perf_event_kernel
 
 
 @pytest.fixture

@@ -135,16 +135,16 @@ def test_forked_workers(kernel: Kernel, start: Callable[[str], Client], kind: st
     assert len(tls.closed(happened, client.pid)) == 1
 
 
-def test_a_thousand_connections_leave_nothing(
+def test_hundreds_of_connections_leave_nothing(
     load: Callable[[KernelSettings], Kernel], start: Callable[[str], Client]
 ) -> None:
-    """After their ends all maps are empty, and so is what the reader keeps."""
-    kernel = load(KernelSettings(ring_bytes=1 << 20))
+    """After their ends all maps are empty, and so is what the reader keeps; the ring has gone round several times."""
+    kernel = load(KernelSettings(ring_bytes=1 << 16))
     client = start("c")
     link = kernel.attach(tls.LIBSSL, tls.best_plan().sites, pid=client.pid)
     happened: list[tls.Happening] = []
     try:
-        for _ in range(100):
+        for _ in range(30):
             for _ in range(10):
                 client.say("open", "call 50 50", "close")
             happened += kernel.poll()
@@ -152,8 +152,8 @@ def test_a_thousand_connections_leave_nothing(
         happened += tls.until(kernel, lambda happened: ended(happened, client.pid))
     finally:
         link.close()
-    assert len(tls.closed(happened, client.pid)) == 1000
-    assert len({end.conn for end in tls.closed(happened, client.pid)}) == 1000
+    assert len(tls.closed(happened, client.pid)) == 300
+    assert len({end.conn for end in tls.closed(happened, client.pid)}) == 300
     assert kernel.map_sizes() == EMPTY
     assert kernel.ring.connections == 0
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from agent.capture.kernel import Kernel, KernelSettings
+from agent.capture.kernel import Kernel
 from agent.model import Chunk, Closed, Direction
 from tests.kernel import tls
 from tests.kernel.tls import Client
@@ -44,13 +44,9 @@ def test_every_byte_once(kernel: Kernel, client: Client, library: str, word: str
 
 
 @pytest.mark.parametrize("word", WORDS)
-def test_without_cookies(
-    load: Callable[[KernelSettings], Kernel], monkeypatch: pytest.MonkeyPatch, client: Client, library: str, word: str
-) -> None:
+def test_without_cookies(old_kernel: Kernel, client: Client, library: str, word: str) -> None:
     """The way of kernels before 5.15."""
-    tls.pretend_kernel(monkeypatch, "5.10.0-28-amd64")
-    kernel = load(KernelSettings(ring_bytes=1 << 20))
-    tls.converse(kernel, client, library, tls.sites(library, cookies=False), word)
+    tls.converse(old_kernel, client, library, tls.sites(library, cookies=False), word)
 
 
 def test_what_is_no_tls_is_not_even_a_hit(kernel: Kernel, client: Client, library: str) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 
 import pytest
 
-from agent.capture.kernel import Kernel, KernelSettings
+from agent.capture.kernel import Kernel
 from agent.capture.plan import Count, Plan
 from agent.capture.sites import Abilities
 from agent.capture.stacks import plan
@@ -65,28 +64,15 @@ def test_every_byte_both_ways(kernel: Kernel, start: Callable[[str], Client], ki
 
 
 @pytest.mark.parametrize("kind", CLIENTS)
-def test_perf_event_links_say_the_same(
-    load: Callable[[KernelSettings], Kernel], start: Callable[[str], Client], kind: str
-) -> None:
+def test_perf_event_links_say_the_same(perf_event_kernel: Kernel, start: Callable[[str], Client], kind: str) -> None:
     """The way of kernels before 6.6."""
-    kernel = load(KernelSettings(links="perf_event", ring_bytes=1 << 20))
-    assert kernel.link_kind == "perf_event"
-    converse(kernel, start(kind), tls.best_plan())
+    converse(perf_event_kernel, start(kind), tls.best_plan(cookies=perf_event_kernel.cookies))
 
 
 @pytest.mark.parametrize("kind", CLIENTS)
-def test_without_cookies(
-    load: Callable[[KernelSettings], Kernel],
-    start: Callable[[str], Client],
-    kind: str,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """The way of kernels before 5.15: programs without the helper, perf_event uprobes tied by ioctl."""
-    uname = os.uname()
-    monkeypatch.setattr(os, "uname", lambda: os.uname_result((*uname[:2], "5.10.0-28-amd64", *uname[3:])))
-    kernel = load(KernelSettings(ring_bytes=1 << 20))
-    assert (kernel.link_kind, kernel.cookies) == ("perf_event", False)
-    converse(kernel, start(kind), tls.best_plan(cookies=False))
+def test_without_cookies(old_kernel: Kernel, start: Callable[[str], Client], kind: str) -> None:
+    """The way of kernels before 5.15."""
+    converse(old_kernel, start(kind), tls.best_plan(cookies=False))
 
 
 def test_a_connection_older_than_the_agent(kernel: Kernel, start: Callable[[str], Client]) -> None:
