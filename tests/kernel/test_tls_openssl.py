@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Callable
 
 import pytest
@@ -58,6 +59,8 @@ def converse(kernel: Kernel, client: Client, sites: Plan) -> None:
 def test_every_byte_both_ways(kernel: Kernel, start: Callable[[str], Client], kind: str, sites: str) -> None:
     """Both families of functions, all kinds of sites: bytes equal, positions without holes, each connection ends once."""
     plan = PLANS[sites]()
+    if sites == "ret" and platform.machine() != "x86_64":
+        pytest.skip("where return probes are never unsafe nobody looks for RET instructions")
     if not kernel.cookies and any(site.count is Count.STACK for site in plan.sites):
         pytest.skip("kernels before 5.15 have no cookies, so nobody attaches at these sites there")
     converse(kernel, start(kind), plan)

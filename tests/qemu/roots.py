@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 _PACKAGES = (
     *("base-files", "base-passwd", "bash", "busybox-static", "coreutils", "mount", "iproute2", "procps", "util-linux"),
     *("python3", "python3-bpfcc", "linux-libc-dev", "gcc", "libc6-dev", "libssl-dev", "openssl", "ca-certificates"),
-    *("curl", "wget", "git", "gnutls-bin", "libgnutls30", "libnss3-tools", "nodejs"),
+    *("curl", "wget", "git", "gnutls-bin", "libgnutls30", "libmbedtls14", "libwolfssl35", "libnss3-tools", "nodejs"),
 )
 # Of the group dev, what the kernel tests import.
 _TEST_WHEELS = ("h2", "hypothesis", "pytest", "pytest-timeout", "websockets")
