@@ -99,8 +99,8 @@ class AnswerText:
             start = data.find(usual) + len(usual)
             end = data.find(b'"', start)
             # Nothing found, an empty text beside which there may be another, or a quote that is part of the text: look closely.
-            if start >= len(usual) and end > start and data[end - 1] != _BACKSLASH:
-                self._keep((data[start:end],))
+            if start >= len(usual) and end > start and data[end - 1] != _BACKSLASH and len(self._text) < MAX_KEPT_BYTES:
+                self._text += data[start:end]
                 return
         elif self._api == "bedrock/invoke-stream":
             data = vendor_chunk(data)

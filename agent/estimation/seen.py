@@ -10,7 +10,7 @@ Anthropic's streams.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import NamedTuple
@@ -19,7 +19,7 @@ from agent.dialects.answers import model_in_part
 from agent.estimation.answers import AnswerText, readable
 from agent.estimation.counting import CHARACTERS, Tokenizer, encoding_of
 from agent.estimation.prompts import prompt_of
-from agent.model import Estimate, Evidence, Reading
+from agent.model import Estimate, Evidence, Reading, StreamItem
 
 # A request is held until its answer has said what it used; larger ones are counted at once, so that ten thousand streams hold some megabytes.
 MAX_HELD_BYTES = 64 * 1024
@@ -99,6 +99,13 @@ class Seen:
     def item(self, data: bytes) -> None:
         if self._answer is not None:
             self._answer.item(data)
+
+    def items(self, items: Iterable[StreamItem]) -> None:
+        """What came of a stream together."""
+        if self._answer is not None:
+            item = self._answer.item
+            for _name, data in items:
+                item(data)
 
     def estimated(self, reading: Reading, *, complete: bool, document: bytes = b"") -> Reading:
         """``reading`` with what it lacks, as far as that can be counted.  ``complete``: the whole answer was seen."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from agent.model import ProtocolError, StreamItem
 from agent.protocol.content import Decoder, Identity, decoder_for
@@ -240,12 +240,12 @@ class ResponseBody:
     def buffered_bytes(self) -> int:
         return self.document.size + (self._parser.buffered_bytes if self._parser else 0)
 
-    def receive(self, data: bytes) -> Iterable[StreamItem]:
+    def receive(self, data: bytes) -> Sequence[StreamItem]:
         if self._uncoded.plain and not self._uncoded.broken:
             return self._read(data)
         return [item for part in self._uncoded.receive(data) for item in self._read(part)]
 
-    def _read(self, data: bytes) -> Iterable[StreamItem]:
+    def _read(self, data: bytes) -> Sequence[StreamItem]:
         if self.kind is Kind.UNKNOWN:
             # What means nothing in front of JSON and of events is forgotten: some servers send blank lines while they think.
             self._head = (self._head + data).lstrip(_NOTHING)
@@ -285,7 +285,7 @@ class ResponseBody:
         else:
             self.document.gap()
 
-    def close(self) -> Iterable[StreamItem]:
+    def close(self) -> Sequence[StreamItem]:
         """The body ended."""
         items: list[StreamItem] = []
         for part in self._uncoded.close():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from agent.dialects.base import Dialect
@@ -17,6 +17,7 @@ from agent.model import (
     Reading,
     RequestHead,
     ResponseHead,
+    StreamItem,
     Unsupported,
 )
 from agent.pipeline.account import account_of
@@ -151,13 +152,17 @@ class Exchange:
         self.seen_bytes += len(data)
         if self._body is None or self._dialect is None:
             return
-        item, seen = self._dialect.item, self._seen
-        for streamed in self._body.receive(data):
-            if not self.first_token_at_ns:
-                self.first_token_at_ns = at_ns
-            item(streamed)
-            if seen is not None:
-                seen.item(streamed.data)
+        self._items(self._dialect, self._body.receive(data), at_ns)
+
+    def _items(self, dialect: Dialect, items: Sequence[StreamItem], at_ns: int) -> None:
+        if not items:
+            return
+        self.first_token_at_ns = self.first_token_at_ns or at_ns
+        item = dialect.item
+        for one in items:
+            item(one)
+        if self._seen is not None:
+            self._seen.items(items)
 
     def response_lost(self, size: int) -> None:
         self.lost_bytes += size
@@ -221,11 +226,7 @@ class Exchange:
         body, document = self._body, b""
         streaming = False
         if body is not None:
-            for streamed in body.close():
-                self.first_token_at_ns = self.first_token_at_ns or at_ns
-                dialect.item(streamed)
-                if self._seen is not None:
-                    self._seen.item(streamed.data)
+            self._items(dialect, body.close(), at_ns)
             streaming = body.kind in STREAMS
             complete = complete and not (body.lost or body.broken or body.document.cut)
             if not streaming:

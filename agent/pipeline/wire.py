@@ -55,46 +55,47 @@ class Http1Wire:
     def buffered_bytes(self) -> int:
         return self._requests.buffered_bytes + self._responses.buffered_bytes
 
-    def receive(self, direction: Direction, data: bytes) -> Iterator[HttpEvent]:
+    def receive(self, direction: Direction, data: bytes) -> Iterable[HttpEvent]:
         """Raises ProtocolError."""
         if direction is Direction.SENT:
-            for event in self._requests.receive(data):
-                if isinstance(event, RequestHead):
-                    yield from self._asked(event)
-                yield event
-        else:
-            yield from self._answered(self._responses.receive(data))
+            return self._asked(self._requests.receive(data))
+        return self._answered(self._responses.receive(data))
 
-    def gap(self, direction: Direction, size: int) -> Iterator[HttpEvent]:
+    def gap(self, direction: Direction, size: int) -> Iterable[HttpEvent]:
         self.doubt = True
         if direction is Direction.SENT:
-            yield from self._requests.gap(size)
-        else:
-            yield from self._answered(self._responses.gap(size))
+            return self._requests.gap(size)
+        return self._answered(self._responses.gap(size))
 
-    def close(self) -> Iterator[HttpEvent]:
-        yield from self._answered(self._responses.close())
+    def close(self) -> Iterable[HttpEvent]:
+        return self._answered(self._responses.close())
 
     def rest(self, direction: Direction) -> bytes:
         return (self._requests if direction is Direction.SENT else self._responses).rest
 
-    def _asked(self, head: RequestHead) -> Iterator[HttpEvent]:
-        if self.doubt:
-            # Clients wait for an answer before they ask again, so what was under way is over, seen or not.
-            self.doubt = False
-            yield from self._cut(list(self._open))
-            self._responses = http1.ResponseReader(KEPT)
-        self._responses.expect(head.stream_id, head.method)
-        self._open[head.stream_id] = None
+    def _asked(self, events: Iterable[HttpEvent]) -> Iterator[HttpEvent]:
+        for event in events:
+            if isinstance(event, RequestHead):
+                if self.doubt:
+                    # Clients wait for an answer before they ask again, so what was under way is over, seen or not.
+                    self.doubt = False
+                    yield from self._cut(list(self._open))
+                    self._responses = http1.ResponseReader(KEPT)
+                self._responses.expect(event.stream_id, event.method)
+                self._open[event.stream_id] = None
+            yield event
 
-    def _answered(self, events: Iterable[HttpEvent]) -> Iterator[HttpEvent]:
+    def _answered(self, events: list[HttpEvent]) -> list[HttpEvent]:
+        """Not a generator: it is asked of every chunk of a stream, and has nothing to say to most."""
+        out: list[HttpEvent] = []
         for event in events:
             if isinstance(event, ResponseHead) and event.stream_id in self._open:
                 # An earlier one that is still waited for was lost.
-                yield from self._cut([one for one in self._open if one < event.stream_id])
+                out += self._cut([one for one in self._open if one < event.stream_id])
             elif isinstance(event, EndOfMessage):
                 self._open.pop(event.stream_id, None)
-            yield event
+            out.append(event)
+        return out
 
     def _cut(self, stream_ids: list[int]) -> Iterator[HttpEvent]:
         for stream_id in stream_ids:
