@@ -9,14 +9,28 @@ bytes look like the start of a chunk.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from agent.model import ProtocolError
 
 # A size line with extensions; real ones are below 20 bytes.
 _MAX_LINE_BYTES = 4096
 _MAX_TRAILER_BYTES = 64 * 1024
-_MAX_DIGITS = 15
+# Six digits.
+_USUAL_LINE_BYTES = 8
 _SIZE_LINE = re.compile(rb"([0-9a-fA-F]{1,15})[ \t]*(?:;[^\r\n]{0,4000})?\r\n")
+
+
+def _size(line: bytes) -> int:
+    """Not ``int`` of its beginning, which also takes a sign, underscores and "0x"."""
+    match = _SIZE_LINE.fullmatch(line)
+    if match is None:
+        raise ProtocolError("no chunk size where one has to be")
+    return int(match[1], 16)
+
+
+# The chunks of streams have some hundred sizes.
+_usual_size = lru_cache(maxsize=4096)(_size)
 
 
 class ChunkedReader:
@@ -68,18 +82,8 @@ class ChunkedReader:
                     raise ProtocolError(f"chunk size line longer than {_MAX_LINE_BYTES} bytes")
                 self._buffer = data[at:]
                 break
-            line = data[at:line_end]
-            # The usual line is digits only; `int` alone would also take a sign, underscores and "0x".
-            if line.isalnum() and line[1:2] not in (b"x", b"X") and len(line) <= _MAX_DIGITS:
-                try:
-                    length = int(line, 16)
-                except ValueError:
-                    raise ProtocolError("no chunk size where one has to be") from None
-            else:
-                match = _SIZE_LINE.match(data, at)
-                if match is None:
-                    raise ProtocolError("no chunk size where one has to be")
-                length = int(match[1], 16)
+            line = data[at : line_end + 2]
+            length = _usual_size(line) if len(line) <= _USUAL_LINE_BYTES else _size(line)
             at = line_end + 2
             if length == 0:
                 self._trailers = True
