@@ -12,12 +12,13 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 
 from tests.qemu import roots
-from tests.qemu.debian import Archive, FetchError, fetch
+from tests.qemu.debian import Archive, FetchError, KernelImage, fetch
 from tests.qemu.guest import Booted, boot
 from tests.qemu.table import Outcome, page, read_outcomes, read_progress
 
@@ -60,12 +61,9 @@ def main(arguments: list[str] | None = None) -> int:
     )
     asked = parser.parse_args(arguments)
 
-    outcomes: dict[str, list[Outcome]] = {}
+    guests = [prepare(name) for name in asked.guest or GUESTS]
     with ThreadPoolExecutor(asked.jobs) as pool:
-        running = [pool.submit(run, name, asked.tests, asked.minutes) for name in asked.guest or GUESTS]
-        for future in running:
-            version, found = future.result()
-            outcomes[version] = found
+        outcomes = dict(pool.map(lambda guest: run(guest, asked.tests, asked.minutes), guests))
     if not asked.guest:
         own = os.uname().release.partition("-")[0]
         outcomes[f"{own} (no emulation)"] = run_here(asked.tests, RESULTS / "here")
@@ -79,20 +77,36 @@ def main(arguments: list[str] | None = None) -> int:
 PYTEST = ("-m", "pytest", "-v", "-p", "no:randomly", "-p", "no:cacheprovider", "-o", "timeout=300")
 
 
-def run(name: str, tests: list[str], minutes: float) -> tuple[str, list[Outcome]]:
-    """Boots it; says on standard error how it went.  The kernel's version, and what came of each test."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guest:
+    name: str
+    kernel: KernelImage | None = None
+    root: roots.Root | None = None
+    problem: str = ""
+
+
+def prepare(name: str) -> Guest:
+    """What is needed to boot it; where that can't be had, its column says so."""
     release, architecture = GUESTS[name]
     folder = CACHE / (release if architecture == "amd64" else f"{release}-{architecture}")
     try:
         kernel = fetch(Archive(release=release, architecture=architecture, folder=folder))
-        root = roots.own() if architecture == "amd64" else roots.arm64(CACHE)
+        root = roots.own() if architecture == "amd64" else roots.arm64(CACHE / "root-arm64")
     except FetchError as error:
-        stderr.print(f"[red]{name}[/red]: {error}")
-        return name, [_not_run(test, "it could not be fetched") for test in tests]
+        stderr.print(f"{name}: {error}", style="red")
+        return Guest(name=name, problem="its packages could not be fetched")
+    return Guest(name=name, kernel=kernel, root=root)
+
+
+def run(guest: Guest, tests: list[str], minutes: float) -> tuple[str, list[Outcome]]:
+    """Boots it; says on standard error how it went.  The kernel's version, and what came of each test."""
+    kernel, root = guest.kernel, guest.root
+    if kernel is None or root is None:
+        return guest.name, [_not_run(test, guest.problem) for test in tests]
     stderr.print(f"{kernel.version}: booting, {len(tests)} files")
-    results = RESULTS / name
+    results = RESULTS / guest.name
     command = [root.python, *PYTEST, "--junitxml=/mnt/results/junit.xml", *tests]
-    booted = boot(kernel, root, command, roots.ROOT, results, minutes=minutes, told=stderr.print)
+    booted = boot(kernel, root, command, roots.ROOT, results, minutes=minutes, told=plainly)
     if not (found := read_outcomes(results / "junit.xml")):
         found = read_progress(booted.output)
         through = {one.file for one in found} - {one.file for one in found[-1:]}
@@ -111,6 +125,11 @@ def run_here(tests: list[str], results: Path) -> list[Outcome]:
     command = [sys.executable, *PYTEST, f"--junitxml={junit}", *tests]
     subprocess.run(command, cwd=roots.ROOT, check=False, stdout=sys.stderr)
     return read_outcomes(junit) or [_not_run(test, "pytest did not come to its end") for test in tests]
+
+
+def plainly(line: str) -> None:
+    """The names of tests have brackets, which would be taken for colours."""
+    stderr.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _not_run(test: str, reason: str) -> Outcome:

@@ -62,6 +62,7 @@ class Archive:
 
     def download_with_needs(self, packages: Iterable[str]) -> list[Path]:
         """The packages, and all that they depend on."""
+        run(["apt-get", *self._apt(), "autoclean", "-qq"])  # older versions that an earlier run left
         run(["apt-get", *self._apt(), "install", "--download-only", "-y", "-qq", *packages])
         return sorted((self.folder / "cache" / "archives").glob("*.deb"))
 

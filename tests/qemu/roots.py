@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tomllib
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from tests import golang
@@ -51,16 +52,14 @@ def own() -> Root:
     )
 
 
-def arm64(cache: Path) -> Root:
+@cache
+def arm64(folder: Path) -> Root:
     """
     Bookworm's packages unpacked side by side, our dependencies as wheels, Go programs built here; made once.
-
-    No maintainer script ran: the few files that they would have made are written here.
 
     Raises:
         FetchError: something can't be had.
     """
-    folder = cache / "root-arm64"
     told = (*_PACKAGES, *_wheels(), (ROOT / "constraints.txt").read_text(), Path(__file__).read_text())
     stamp = hashlib.sha256("\0".join(told).encode()).hexdigest()
     if not (folder / "stamp").exists() or (folder / "stamp").read_text() != stamp:
@@ -68,7 +67,7 @@ def arm64(cache: Path) -> Root:
         folder.mkdir(parents=True, exist_ok=True)
         archive = Archive(release="bookworm", architecture="arm64", folder=folder)
         archive.update()
-        _unpack(archive.download_with_needs(_PACKAGES), folder / "root")
+        unpack(archive.download_with_needs(_PACKAGES), folder / "root")
         _install_wheels(folder / "root" / "opt" / "wheels")
         (folder / "stamp").write_text(stamp)
     golang.build_for(folder / "root" / "opt" / "go-programs", {"GOARCH": "arm64", "CGO_ENABLED": "0"})
@@ -85,14 +84,17 @@ def arm64(cache: Path) -> Root:
     )
 
 
-def _unpack(packages: list[Path], tree: Path) -> None:
+def unpack(packages: list[Path], tree: Path) -> None:
+    """All of them, and the few files that their maintainer scripts would have made."""
     for name in ("bin", "sbin", "lib"):  # since bookworm these are links, and packages fill both names
         (tree / "usr" / name).mkdir(parents=True)
         (tree / name).symlink_to(f"usr/{name}")
     for package in packages:
-        opened = subprocess.Popen(["dpkg-deb", "--fsys-tarfile", package], stdout=subprocess.PIPE)
-        laid = subprocess.run(["tar", "-x", "--keep-directory-symlink", "-C", tree], stdin=opened.stdout, check=False)
-        if opened.wait() or laid.returncode:
+        with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", package], stdout=subprocess.PIPE) as opened:
+            laid = subprocess.run(
+                ["tar", "-x", "--keep-directory-symlink", "-C", tree], stdin=opened.stdout, check=False
+            )
+        if opened.returncode or laid.returncode:
             raise FetchError(f"{package.name} can't be unpacked")
     shutil.copy(tree / "usr" / "share" / "base-passwd" / "passwd.master", tree / "etc" / "passwd")
     shutil.copy(tree / "usr" / "share" / "base-passwd" / "group.master", tree / "etc" / "group")
