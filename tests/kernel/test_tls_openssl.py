@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -76,6 +77,26 @@ def test_perf_event_links_say_the_same(perf_event_kernel: Kernel, start: Callabl
 def test_without_cookies(old_kernel: Kernel, start: Callable[[str], Client], kind: str) -> None:
     """The way of kernels before 5.15."""
     converse(old_kernel, start(kind), tls.best_plan(cookies=False))
+
+
+# Debian 13's OpenSSL for arm64, in the machines of tests/qemu alone.
+SIGNED = Path("/opt/trixie/usr/lib/aarch64-linux-gnu")
+
+if SIGNED.exists():
+
+    def test_functions_that_sign_their_return_address(kernel: Kernel, server: tls.Server, c_client: list[str]) -> None:
+        """Their first instruction is ``paciasp``, and their return address, where a return probe puts the kernel's, is checked."""
+        library = SIGNED / "libssl.so.3"
+        with open(library, "rb") as file:
+            elf = tls.ElfFile(file)
+            begins = {name: function.code[:4] for name, function in elf.functions(("SSL_read", "SSL_write")).items()}
+        assert set(begins.values()) == {bytes.fromhex("3f2303d5")}
+        assert "paca" in Path("/proc/cpuinfo").read_text(), "a processor that does not check proves nothing"
+        client = Client([str(SIGNED / "ld-linux-aarch64.so.1"), "--library-path", str(SIGNED), *c_client], server.port)
+        try:
+            tls.converse(kernel, client, str(library), tls.sites(str(library)), "call")
+        finally:
+            client.kill()
 
 
 def test_a_connection_older_than_the_agent(kernel: Kernel, start: Callable[[str], Client]) -> None:

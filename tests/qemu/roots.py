@@ -68,6 +68,7 @@ def arm64(folder: Path) -> Root:
         archive = Archive(release="bookworm", architecture="arm64", folder=folder)
         archive.update()
         unpack(archive.download_with_needs(_PACKAGES), folder / "root")
+        _unpack_signed(folder / "trixie", folder / "root" / "opt" / "trixie")
         _install_wheels(folder / "root" / "opt" / "wheels")
         (folder / "stamp").write_text(stamp)
     golang.build_for(folder / "root" / "opt" / "go-programs", {"GOARCH": "arm64", "CGO_ENABLED": "0"})
@@ -103,6 +104,15 @@ def unpack(packages: list[Path], tree: Path) -> None:
     if sys.version_info[:2] == (3, 11):  # else every start of an interpreter compiles what it imports
         run([sys.executable, "-m", "compileall", "-q", "-s", str(tree), str(tree / "usr" / "lib")])
     (tree / "mnt").mkdir(exist_ok=True)
+
+
+def _unpack_signed(cache: Path, tree: Path) -> None:
+    """From this release on Debian's libraries for arm64 sign their return addresses."""
+    archive = Archive(release="trixie", architecture="arm64", folder=cache)
+    cache.mkdir(exist_ok=True)
+    archive.update()
+    for package in archive.download_with_needs(["libssl3t64"]):
+        run(["dpkg-deb", "-x", str(package), str(tree)])
 
 
 def _wheels() -> list[str]:
