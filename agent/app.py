@@ -2,7 +2,7 @@
 The composition root: everything is built, then started, then stopped, in one place.
 
     kernel.poll → pipeline.receive → attributor → sink           this thread; the ring buffer is its queue
-    process news → targets (ELF, attach)                         a thread that may block on files
+    process news, mappings → targets (ELF, attach)               a thread that may block on files
     pods of this node ← API server                               a thread that may block on the network
     /metrics, /healthz, /readyz, the page                        short-lived threads of the HTTP server
 """
@@ -23,6 +23,7 @@ from agent import __version__
 from agent.attribution.attributor import Attributor
 from agent.attribution.podlist import PodListFile
 from agent.attribution.settings import AttributionSettings
+from agent.capture import mappings
 from agent.capture.elf import ElfFile
 from agent.capture.follower import Follower
 from agent.capture.kernel import Kernel, KernelSettings
@@ -129,8 +130,15 @@ class Agent:
         self._selftest = uretprobe_seccomp(self._kernel)
         self._uretprobe_safe = self._selftest.result is Result.PASSED
         self._signatures = with_own(config.capture.signatures)
-        self._targets = Targets(self._kernel, planner=self._plan, choose=self._choose, learn=self._attributor.learn)
-        self._follower = Follower(self._targets)
+        heard = mappings.opened(lambda reason: _LOG.warning(mappings.UNHEARD, reason=reason))
+        self._targets = Targets(
+            self._kernel,
+            planner=self._plan,
+            choose=self._choose,
+            learn=self._attributor.learn,
+            told=heard is not None,
+        )
+        self._follower = Follower(self._targets, heard)
         self._heard = time.monotonic()
         self._coverage = Coverage(self._covered, max_pods=config.metrics.max_pods)
         health = AgentHealth(

@@ -8,10 +8,11 @@ import time
 from collections import OrderedDict
 from pathlib import Path
 
+from agent.capture import mappings
 from agent.capture.elf import ElfFile
+from agent.capture.follower import Follower
 from agent.capture.kernel import Kernel, KernelSettings
 from agent.capture.plan import Plan
-from agent.capture.processes import pids
 from agent.capture.ring import Happening, ProcessEnded, ProcessStarted
 from agent.capture.selection import Choice
 from agent.capture.selftest import Result, uretprobe_seccomp
@@ -32,7 +33,7 @@ _LOG = Log("record")
 # What a connection may hold back until it is judged; a verdict comes with its first bytes.
 _MAX_HELD_CHUNKS = 64
 _MAX_HELD_CONNECTIONS = 4096
-_POLL_SECONDS, _RESCAN_SECONDS = 0.02, 0.2
+_POLL_SECONDS = 0.02
 
 
 def record(config: Config, path: Path, *, content: bool, seconds: float) -> int:
@@ -56,27 +57,30 @@ def record(config: Config, path: Path, *, content: bool, seconds: float) -> int:
         def planner(elf: ElfFile) -> Plan:
             return plan(elf, Abilities(uretprobe_safe=safe, cookies=kernel.cookies, signatures=signatures))
 
-        targets = Targets(kernel, planner=planner, choose=lambda _: Choice.SELECTED, learn=recorder.process)
+        heard = mappings.opened(lambda reason: _LOG.warning(mappings.UNHEARD, reason=reason))
+        targets = Targets(
+            kernel,
+            planner=planner,
+            choose=lambda _: Choice.SELECTED,
+            learn=recorder.process,
+            told=heard is not None,
+        )
+        follower = Follower(targets, heard)
         try:
-            for pid in pids():
-                targets.started(pid, time.time_ns())
+            follower.scan()
             _LOG.info("recording", file=str(path), content=content)
             deadline = time.monotonic() + seconds if seconds else float("inf")
-            rescan = 0.0
             while not stop.is_set() and time.monotonic() < deadline and not recorder.full:
                 for happening in kernel.poll():
-                    if isinstance(happening, ProcessStarted):
-                        targets.started(happening.pid, happening.at_ns)
-                    elif isinstance(happening, ProcessEnded):
-                        targets.ended(happening.pid)
+                    if isinstance(happening, ProcessStarted | ProcessEnded):
+                        follower.hear(happening)
                     else:
                         for verdict in recorder.take(happening):
                             kernel.judge(verdict)
-                if time.monotonic() >= rescan:
-                    targets.rescan(time.time_ns())
-                    rescan = time.monotonic() + _RESCAN_SECONDS
+                follower.turn()
                 stop.wait(_POLL_SECONDS)
         finally:
+            follower.stop()
             targets.close()
             kernel.close()
     _LOG.info("recorded", file=str(path), bytes=tape.size_bytes, calls=recorder.watched)

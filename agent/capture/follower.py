@@ -1,47 +1,133 @@
-"""Process news → targets, on a thread of its own: it may block on files, and the ring must not wait for that."""
+"""
+Follows processes: what the kernel tells of births, ends and mappings becomes looks at /proc, and looks become links.
+
+Two roads lead here.  Ends, and births as a second opinion, come through the ring buffer, in order with what was said on connections.  Mappings
+come from the kernel at once (``agent/capture/mappings.py``): a file that was never met is looked at within milliseconds, so that the first
+calls of a short-lived process are seen; one that was met has its links, and only its users are counted, a little later.
+
+A tenant can exec and map in a loop.  Each process waits between two looks for a multiple of what a look costs, all of them together get a
+share of one processor, and what the queues can't hold is counted and made up for by comparing with /proc.
+"""
 
 from __future__ import annotations
 
+import enum
 import queue
 import threading
 import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Protocol
 
+from agent.capture.mappings import File, Mapping, Mappings, MappingsError
 from agent.capture.processes import pids
 from agent.capture.ring import ProcessEnded, ProcessStarted
-from agent.capture.targets import Targets
 from agent.logs import Log
 
+if TYPE_CHECKING:
+    from agent.capture.targets import LibraryStatus
+
 _LOG = Log("agent")
+
 _RESCAN_SECONDS = 0.1
 _RECONCILE_SECONDS = 30.0
-# Process news that waits to be looked at; beyond it the next reconciliation finds what was missed.
+# After a loss; looking at a node's thousand processes takes half a second.
+_MAKE_UP_SECONDS = 5.0
+# A program maps a hundred libraries within milliseconds: they are met together.
+_GATHER_SECONDS = 0.001
+# Births and ends that wait to be looked at; beyond it the next reconciliation finds what was missed.
 _MAX_NEWS = 65_536
+# Files that were met; a node's images have some thousands.  Whoever makes more has each looked at again.
+_MAX_MET = 50_000
+# Processes that wait for a look.
+_MAX_WAITING = 4_096
+# Of one processor.  A node that starts with a hundred images reads for half a minute.
+_SHARE = 0.5
+_MAX_CREDIT_SECONDS = 20.0
+# Reading a large program takes this long.
+_FAREWELL_SECONDS = 2.0
+
+
+class Look(enum.Enum):
+    """What came of a wish to look at a process."""
+
+    DONE = enum.auto()
+    """All that it maps now is judged."""
+    NOTHING = enum.auto()
+    """It is gone, or not ours to read, or not selected."""
+    LATER = enum.auto()
+    """To be asked again: it was looked at a moment ago, or has more to read."""
+
+
+class Watcher(Protocol):
+    """``Targets``, as it is told."""
+
+    lost_news: int
+
+    def started(self, pid: int, at_ns: int) -> None: ...
+
+    def ended(self, pid: int) -> None: ...
+
+    def look(self, pid: int, at_ns: int) -> Look: ...
+
+    def look_soon(self, pid: int, at_ns: int) -> None: ...
+
+    def look_at_all(self, at_ns: int) -> None: ...
+
+    def knows(self, pid: int, since_ns: int) -> bool: ...
+
+    def rescan(self, at_ns: int) -> None: ...
+
+    def status(self) -> Sequence[LibraryStatus]: ...
+
+    def reconcile(self, alive: Iterable[int], at_ns: int) -> None: ...
 
 
 class Follower:
-    """Looks at every process that is there, then at what ``hear`` is told, and now and then at everything again."""
+    """
+    Looks at every process that is there, then at what it is told.  ``hear`` never waits; all else happens in a thread of its own, which may
+    block on files.  Who has a loop of his own calls ``scan`` and ``turn`` and does not ``start``.
+    """
 
-    def __init__(self, targets: Targets) -> None:
+    def __init__(
+        self, targets: Watcher, mappings: Mappings | None, *, alive: Callable[[], Iterable[int]] = pids
+    ) -> None:
         self._targets = targets
+        self._mappings = mappings
+        self._alive = alive
         self._news: queue.Queue[ProcessStarted | ProcessEnded] = queue.Queue(_MAX_NEWS)
-        self._missed_news = threading.Event()
         self._stopping = threading.Event()
         self._scanned = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="targets", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
+        self._told = threading.Event()
+        self._missed = threading.Event()
+        self._met: set[File] = set()
+        self._waiting: dict[int, set[File]] = {}
+        self._lost_mappings = 0
+        now = time.monotonic()
+        self._rescan_at = now
+        self._reconcile_at = now + _RECONCILE_SECONDS
+        self._reconciled_at = now - _MAKE_UP_SECONDS
+        self._credit_seconds = _MAX_CREDIT_SECONDS
 
     def hear(self, news: ProcessStarted | ProcessEnded) -> None:
-        """Never waits: what finds no room is counted, and found by looking at everything."""
+        """Never blocks."""
         try:
             self._news.put_nowait(news)
         except queue.Full:
             self._targets.lost_news += 1
-            self._missed_news.set()
+            self._missed.set()
+        self._told.set()
+
+    def start(self) -> None:
+        self._thread.start()
 
     def stop(self) -> None:
+        """Who is in the middle of a large file is left behind, and the kernel's word with it."""
         self._stopping.set()
+        if self._thread.ident is not None:
+            self._thread.join(timeout=_FAREWELL_SECONDS)
+        if self._mappings is not None and not self._thread.is_alive():
+            self._mappings.close()
 
     @property
     def scanned(self) -> bool:
@@ -53,31 +139,100 @@ class Follower:
         """Whether it was started, and no longer follows."""
         return self._thread.ident is not None and not self._thread.is_alive()
 
-    def _follow(self) -> None:
-        for pid in pids():
+    def scan(self) -> None:
+        """All processes that live now."""
+        for pid in self._alive():
             self._targets.started(pid, time.time_ns())
         self._scanned.set()
         for library in self._targets.status():
             slow, error = len(library.slow_sites), library.error or "none"
             _LOG.info("library", path=library.path, sites=library.sites, slow=slow, error=error)
-        reconcile = time.monotonic() + _RECONCILE_SECONDS
-        while not self._stopping.is_set():
-            self._take_news()
-            self._targets.rescan(time.time_ns())
-            if time.monotonic() >= reconcile or self._missed_news.is_set():
-                self._missed_news.clear()
-                self._targets.reconcile(pids(), time.time_ns())
-                reconcile = time.monotonic() + _RECONCILE_SECONDS
 
-    def _take_news(self) -> None:
-        """What happened to processes; waits a little for it."""
-        try:
-            news: ProcessStarted | ProcessEnded | None = self._news.get(timeout=_RESCAN_SECONDS)
-        except queue.Empty:
+    def turn(self) -> None:
+        """Everything that is known by now; waits for nothing but files."""
+        self._hear_mappings()
+        self._hear_news()
+        now = time.monotonic()
+        if now >= self._rescan_at:
+            self._targets.rescan(time.time_ns())
+            self._rescan_at = now + _RESCAN_SECONDS
+        missed = self._missed.is_set()
+        if now >= self._reconcile_at or (missed and now >= self._reconciled_at + _MAKE_UP_SECONDS):
+            self._missed.clear()
+            self._meet_cpus()
+            self._targets.reconcile(self._alive(), time.time_ns())
+            if missed:
+                self._targets.look_at_all(time.time_ns())
+            self._reconciled_at = now
+            self._reconcile_at = now + _RECONCILE_SECONDS
+
+    # ---------------------------------------------------------------------------------------------------------- helpers
+
+    def _follow(self) -> None:
+        self.scan()
+        while not self._stopping.is_set():
+            before, used = time.monotonic(), time.thread_time()
+            self._wait()
+            self.turn()
+            earned, spent = _SHARE * (time.monotonic() - before), time.thread_time() - used
+            self._credit_seconds = min(_MAX_CREDIT_SECONDS, self._credit_seconds + earned) - spent
+            if self._credit_seconds < 0:
+                self._stopping.wait(-self._credit_seconds / _SHARE)
+
+    def _wait(self) -> None:
+        if self._mappings is None:
+            if self._told.wait(_RESCAN_SECONDS):
+                self._told.clear()
             return
-        while news is not None:
-            if isinstance(news, ProcessStarted):
-                self._targets.started(news.pid, time.time_ns())
-            else:
+        if not self._waiting and not self._mappings.wait(_RESCAN_SECONDS):
+            return
+        self._stopping.wait(_GATHER_SECONDS)
+
+    def _meet_cpus(self) -> None:
+        if self._mappings is None:
+            return
+        try:
+            self._mappings.meet_cpus()
+        except MappingsError:
+            self._targets.lost_news += 1  # what is mapped on that CPU
+
+    def _hear_mappings(self) -> None:
+        if self._mappings is None:
+            return
+        now_ns = time.time_ns()
+        for one in self._mappings.drain():
+            self._hear_of(one, now_ns)
+        if self._mappings.lost > self._lost_mappings:
+            self._targets.lost_news += self._mappings.lost - self._lost_mappings
+            self._lost_mappings = self._mappings.lost
+            self._missed.set()
+        for pid in list(self._waiting):
+            look = self._targets.look(pid, time.time_ns())
+            if look is Look.LATER:
+                continue
+            files = self._waiting.pop(pid)
+            if look is Look.DONE:
+                if len(self._met) > _MAX_MET:
+                    self._met.clear()
+                self._met |= files
+
+    def _hear_of(self, mapping: Mapping, now_ns: int) -> None:
+        if mapping.file in self._met:
+            self._targets.look_soon(mapping.pid, now_ns)
+        elif mapping.pid in self._waiting or len(self._waiting) < _MAX_WAITING:
+            files = self._waiting.setdefault(mapping.pid, set())
+            if len(files) < _MAX_MET:
+                files.add(mapping.file)
+        else:
+            self._targets.lost_news += 1
+            self._missed.set()
+
+    def _hear_news(self) -> None:
+        """Births and ends."""
+        while not self._news.empty():
+            news = self._news.get_nowait()
+            if isinstance(news, ProcessEnded):
+                self._waiting.pop(news.pid, None)
                 self._targets.ended(news.pid)
-            news = None if self._news.empty() else self._news.get_nowait()
+            elif not self._targets.knows(news.pid, news.at_ns):
+                self._targets.started(news.pid, time.time_ns())

@@ -113,6 +113,11 @@ def _numbers() -> tuple[int, int]:
     return _SYSCALLS[machine]
 
 
+def perf_event_open(attributes: ctypes.Structure, *, cpu: int, pid: int = -1) -> int:
+    """A descriptor; raises OSError."""
+    return _syscall(_numbers()[1], ctypes.byref(attributes), pid, cpu, -1, _PERF_FLAG_FD_CLOEXEC)
+
+
 def attach_multi(program_fd: int, path: str, spots: Sequence[Spot], *, returning: bool, pid: int = 0) -> int:
     """One link for all ``spots`` of one file; returns its descriptor.  ``pid`` 0 means every process that maps the file."""
     count = len(spots)
@@ -147,15 +152,14 @@ def attach_perf(program_fd: int, path: str, spot: Spot, *, returning: bool, pid:
         config1=ctypes.addressof(text),
         config2=spot.file_offset,
     )
-    bpf, perf_event_open = _numbers()
     cpu = -1 if pid else 0  # with no pid one CPU stands for all: a uprobe is not a per-CPU thing
-    event = _syscall(perf_event_open, ctypes.byref(attributes), pid or -1, cpu, -1, _PERF_FLAG_FD_CLOEXEC)
+    event = perf_event_open(attributes, pid=pid or -1, cpu=cpu)
     try:
         if cookies:
             create = _LinkCreatePerf(
                 prog_fd=program_fd, target_fd=event, attach_type=_BPF_PERF_EVENT, bpf_cookie=spot.cookie
             )
-            link = _syscall(bpf, _BPF_LINK_CREATE, ctypes.byref(create), ctypes.sizeof(create))
+            link = _syscall(_numbers()[0], _BPF_LINK_CREATE, ctypes.byref(create), ctypes.sizeof(create))
             return [link, event]
         fcntl.ioctl(event, _PERF_EVENT_IOC_SET_BPF, program_fd)
         fcntl.ioctl(event, _PERF_EVENT_IOC_ENABLE, 0)

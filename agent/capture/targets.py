@@ -18,6 +18,7 @@ from typing import Protocol
 from agent.capture import coverage
 from agent.capture.coverage import Library, Link
 from agent.capture.elf import ElfFile
+from agent.capture.follower import Look
 from agent.capture.judge import Budget, Judge, Judged
 from agent.capture.plan import Plan, Sign, Site
 from agent.capture.processes import Code, FileId, Mapped, mapped_code, opened, read_process
@@ -29,8 +30,15 @@ from agent.model import PodtabError, Process, ProcessCoverage
 # A link stays this long after its last process ended: the next container of the image is then covered from its first instruction.
 IDLE_NS = 600 * 10**9
 _MAX_IDLE_LINKS = 512
-# A late dlopen is found by looking again, less and less often.
+# Where the kernel does not tell of mappings, a late dlopen is found by looking again, less and less often.
 RESCAN_AFTER_NS = tuple(int(seconds * 1e9) for seconds in (0.1, 0.3, 1, 3, 10, 30))
+# A file that was met before has its link: only who uses it is to be known.
+_SOON_NS = 10**8
+# Files are read this long at a time: meanwhile another process, or this one, may map the file that matters.
+_PATIENCE_SECONDS = 0.01
+_UNHURRIED = float("inf")
+# A process that maps without end gets a tenth of our time.
+_REST_PER_LOOK = 9
 # A call to a model takes seconds, and clients keep connections for longer.
 SIGNS_AFTER_NS = 3 * 10**9
 
@@ -68,6 +76,8 @@ class Sight:
 class _Watched:
     process: Process
     choice: Choice
+    started_ns: int
+    """When it was read; its program may be older."""
     files: set[FileId] = field(default_factory=set)
     """Replaced, never changed: others read it."""
     unused_library: str = ""
@@ -79,6 +89,10 @@ class _Watched:
     budget: Budget = field(default_factory=Budget)
     looks: int = 0
     next_look_ns: int = 0
+    rests_until_ns: int = 0
+    """On the monotonic clock: no wish to look is granted before."""
+    unfinished: bool = False
+    """It has files that were not judged for want of time."""
     signs: frozenset[Sign] = frozenset()
     """Seen so far; replaced, never changed."""
     next_signs_ns: int = 0
@@ -89,7 +103,8 @@ class Targets:
     """
     Knows processes, their TLS files and the links on them.  Used from one thread; it may block on reading files.
 
-    ``choose`` says whether a process is selected; ``learn`` is told of every process while it can be read.
+    ``choose`` says whether a process is selected; ``learn`` is told of every process while it can be read.  ``told``: the caller will
+    say of every mapping (``look``, ``look_soon``), so that nobody need be looked at again without.
     """
 
     def __init__(
@@ -99,7 +114,9 @@ class Targets:
         planner: Callable[[ElfFile], Plan],
         choose: Callable[[Process], Choice],
         learn: Callable[[Process], None],
+        told: bool = False,
     ) -> None:
+        self._looks_after_ns = () if told else RESCAN_AFTER_NS
         self._attacher = attacher
         self._judge = Judge(planner)
         self._choose = choose
@@ -111,7 +128,7 @@ class Targets:
         """Their connections are to be refused.  Read from another thread; only membership counts."""
         self.attach_errors = 0
         self.lost_news = 0
-        """Starts and ends that the caller had no room for; it reconciles then."""
+        """Starts, ends and mappings that the caller had no room for; it reconciles then."""
 
     @property
     def judged(self) -> Mapping[Judged, int]:
@@ -129,17 +146,49 @@ class Targets:
 
     # ------------------------------------------------------------------------------------------------------- happenings
 
-    def started(self, pid: int, at_ns: int) -> None:
+    def started(self, pid: int, at_ns: int, patience_seconds: float = _UNHURRIED) -> None:
         """A process was found, or has a new program."""
         self.ended(pid)
         process = read_process(pid)
         if process is None:
             return
         self._learn(process)
-        watched = _Watched(process=process, choice=self._choose(process))
+        watched = _Watched(process=process, choice=self._choose(process), started_ns=at_ns)
         self._watched[pid] = watched
         self._apply_choice(watched)
-        self._look(watched, at_ns)
+        self._look(watched, at_ns, patience_seconds)
+
+    def look(self, pid: int, at_ns: int) -> Look:
+        """It has mapped a file that was never met: look now, unless it was looked at a moment ago."""
+        watched = self._watched.get(pid)
+        if watched is not None and time.monotonic_ns() < watched.rests_until_ns:
+            return Look.LATER
+        if watched is None or watched.choice is Choice.UNSELECTED:
+            self.started(pid, at_ns, _PATIENCE_SECONDS)  # it may have another program since, with another name
+            watched = self._watched.get(pid)
+        else:
+            self._look(watched, at_ns, _PATIENCE_SECONDS)
+        if watched is None or watched.choice is Choice.UNSELECTED or not watched.mapped:
+            return Look.NOTHING
+        return Look.LATER if watched.unfinished else Look.DONE
+
+    def look_soon(self, pid: int, at_ns: int) -> None:
+        """It has mapped a file that was met before."""
+        watched = self._watched.get(pid)
+        if watched is None:
+            self.started(pid, at_ns)
+        elif not watched.next_look_ns or watched.next_look_ns > at_ns + _SOON_NS:
+            watched.next_look_ns = at_ns + _SOON_NS
+
+    def look_at_all(self, at_ns: int) -> None:
+        """News of mappings was lost, and nobody knows whose."""
+        for watched in self._watched.values():
+            watched.next_look_ns = at_ns
+
+    def knows(self, pid: int, since_ns: int) -> bool:
+        """Whether the program that it has since then was looked at."""
+        watched = self._watched.get(pid)
+        return watched is not None and watched.started_ns >= since_ns
 
     def ended(self, pid: int) -> None:
         watched = self._watched.pop(pid, None)
@@ -229,14 +278,15 @@ class Targets:
             self._attacher.select(group, True)
             self._dropped_groups.discard(group)
 
-    def _look(self, watched: _Watched, at_ns: int) -> None:
-        pid = watched.process.pid
+    def _look(self, watched: _Watched, at_ns: int, patience_seconds: float = _UNHURRIED) -> None:
+        pid, began_ns = watched.process.pid, time.monotonic_ns()
         try:
             code = mapped_code(pid)
             watched.denied = False
         except PermissionError:
             watched.denied = True
             code = Code()
+        watched.rests_until_ns = (now_ns := time.monotonic_ns()) + _REST_PER_LOOK * (now_ns - began_ns)
         mapped = code.files
         watched.mapped = bool(mapped)
         if not watched.looks:
@@ -245,7 +295,8 @@ class Targets:
         now = {one.file for one in mapped} if selected else set()
         for file in watched.files - now:
             self._leave(file, pid)
-        watched.files = {one.file for one in mapped if self._use(one, watched)} if selected else set()
+        watched.unfinished = False
+        watched.files = self._used_of(mapped, watched, patience_seconds) if selected else set()
         # Its files are not read, so one whose name says nothing is known only where a selected process executes it too.
         seen = (
             one.path
@@ -253,9 +304,22 @@ class Targets:
             if one.named or ((library := self._libraries.get(one.file)) is not None and library.speaks_for_itself)
         )
         watched.unused_library = "" if selected else next(seen, "")
-        watched.next_look_ns = at_ns + RESCAN_AFTER_NS[watched.looks] if watched.looks < len(RESCAN_AFTER_NS) else 0
+        after = self._looks_after_ns
+        watched.next_look_ns = at_ns + after[watched.looks] if watched.looks < len(after) else 0
         watched.looks += 1
         self._seek_signs(watched, at_ns)
+
+    def _used_of(self, mapped: Iterable[Mapped], watched: _Watched, patience_seconds: float) -> set[FileId]:
+        """Those with TLS functions.  What is called a TLS library comes first: its calls wait for nobody, and for no hundred other files."""
+        used, enough_at = set(), watched.budget.left_seconds - patience_seconds
+        for one in sorted(mapped, key=lambda one: not one.named):
+            if watched.budget.left_seconds < enough_at:
+                watched.unfinished = True
+                if one.file in watched.files:
+                    used.add(one.file)
+            elif self._use(one, watched):
+                used.add(one.file)
+        return used
 
     def _seek_signs(self, watched: _Watched, at_ns: int) -> None:
         """Whether a process uses the stacks that it has and that nobody can read."""

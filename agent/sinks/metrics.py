@@ -151,7 +151,7 @@ FILES = Metric(
 NEWS_LOST = Metric(
     name="podtab_capture_process_news_lost",
     kind="counter",
-    help="Starts and ends of processes that the agent had no time to look at; within seconds it compares with /proc, so a process that lived shorter is not seen.",
+    help="Starts and ends of processes, and mappings of code, that the agent had no time to look at; within seconds it compares with /proc, so a process that lived shorter is not seen.",
 )
 SITES = Metric(
     name="podtab_capture_sites",

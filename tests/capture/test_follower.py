@@ -1,98 +1,247 @@
-"""Who is there and who comes and goes reaches the targets, whatever happens to the news of it."""
+"""What is told becomes looks: at once where a file was never met, soon where it was, and everything anew where something was lost."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
-from typing import Any
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import cast
 
 import pytest
 
-from agent.capture import follower
-from agent.capture.follower import Follower
+from agent.capture import follower as module
+from agent.capture.follower import Follower, Look
+from agent.capture.mappings import File, Mapping, Mappings, MappingsError
 from agent.capture.ring import ProcessEnded, ProcessStarted
+from agent.capture.targets import LibraryStatus
 from tests.sinks.otlp.collector import until
 
+LIBSSL, LIBC = File(8, 1, 100, 0), File(8, 1, 101, 0)
 
-class Targets:
-    """What is heard of processes."""
 
-    def __init__(self, failing: bool = False, hold: threading.Event | None = None) -> None:
-        self.heard: list[Any] = []
-        self.lost_news = 0
-        self._failing = failing
-        self._hold = hold
+@dataclass
+class FakeTargets:
+    """Writes down what it is asked."""
+
+    lost_news: int = 0
+    asked: list[tuple[str, int]] = field(default_factory=list)
+    answer: Look = Look.DONE
+    known: bool = False
 
     def started(self, pid: int, at_ns: int) -> None:
-        if self._hold is not None:
-            self._hold.wait(10)
-        if self._failing:
-            raise OSError("a bug of ours")
-        self.heard.append(("started", pid))
+        self.asked.append(("started", pid))
 
     def ended(self, pid: int) -> None:
-        self.heard.append(("ended", pid))
+        self.asked.append(("ended", pid))
 
-    def reconcile(self, pids: set[int], at_ns: int) -> None:
-        self.heard.append(("reconciled", sorted(pids)))
+    def look(self, pid: int, at_ns: int) -> Look:
+        self.asked.append(("look", pid))
+        return self.answer
+
+    def look_soon(self, pid: int, at_ns: int) -> None:
+        self.asked.append(("look_soon", pid))
+
+    def look_at_all(self, at_ns: int) -> None:
+        self.asked.append(("look_at_all", 0))
+
+    def knows(self, pid: int, since_ns: int) -> bool:
+        return self.known
 
     def rescan(self, at_ns: int) -> None:
         pass
 
-    def status(self) -> list[Any]:
+    def status(self) -> list[LibraryStatus]:
         return []
 
+    def reconcile(self, alive: Iterable[int], at_ns: int) -> None:
+        self.asked.append(("reconcile", len(list(alive))))
 
-@pytest.fixture
-def follow(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A follower of a machine with processes 1 and 2."""
-    monkeypatch.setattr(follower, "pids", lambda: {1, 2})
-    monkeypatch.setattr(follower, "_MAX_NEWS", 2)
-    started: list[Follower] = []
-
-    def start(targets: Targets) -> Follower:
-        one = Follower(targets)  # type: ignore[arg-type]
-        started.append(one)
-        one.start()
-        return one
-
-    yield start
-    for one in started:
-        one.stop()
-        one._thread.join(10)
-        assert not one._thread.is_alive(), "it stops"
+    def since(self) -> list[tuple[str, int]]:
+        asked, self.asked = self.asked, []
+        return asked
 
 
-def test_who_is_there_comes_first_then_the_news(follow: Callable[[Targets], Follower]) -> None:
-    """In the order in which it happened."""
-    targets = Targets()
-    one = follow(targets)
-    until(lambda: one.scanned)
-    one.hear(ProcessStarted(pid=3, at_ns=1))
-    one.hear(ProcessEnded(pid=3, at_ns=2))
-    until(lambda: len(targets.heard) == 4)
-    assert targets.heard == [("started", 1), ("started", 2), ("started", 3), ("ended", 3)]
+@dataclass
+class FakeMappings:
+    """The kernel's word."""
+
+    waiting: list[Mapping] = field(default_factory=list)
+    lost: int = 0
+    broken: bool = False
+    closed: bool = False
+
+    def drain(self) -> list[Mapping]:
+        told, self.waiting = self.waiting, []
+        return told
+
+    def wait(self, seconds: float) -> bool:
+        time.sleep(0 if self.waiting else min(seconds, 0.001))
+        return bool(self.waiting)
+
+    def close(self) -> None:
+        self.closed = True
+
+    def meet_cpus(self) -> None:
+        if self.broken:
+            raise MappingsError("no")
 
 
-def test_news_without_room_is_counted_and_made_up_for(follow: Callable[[Targets], Follower]) -> None:
-    """A fork bomb delays nobody: hearing never waits, and everything is looked at again."""
-    hold = threading.Event()
-    targets = Targets(hold=hold)
-    one = follow(targets)
-    for pid in range(10, 15):
-        one.hear(ProcessStarted(pid=pid, at_ns=1))
-    assert targets.lost_news == 3
-    assert not one.scanned
-    hold.set()
-    until(lambda: ("reconciled", [1, 2]) in targets.heard)
-    assert ("started", 11) in targets.heard
-    assert ("started", 12) not in targets.heard
+def pair(targets: FakeTargets, mappings: FakeMappings | None) -> Follower:
+    return Follower(targets, cast("Mappings | None", mappings), alive=lambda: [1, 2, 3])
+
+
+def test_a_file_that_was_never_met_is_looked_at_at_once() -> None:
+    """Once for all files that a process maps in one breath; after that only the users of a file are of interest."""
+    targets, mappings = FakeTargets(), FakeMappings([Mapping(5, LIBSSL), Mapping(5, LIBC), Mapping(6, LIBC)])
+    follower = pair(targets, mappings)
+    follower.turn()
+    assert targets.since() == [("look", 5), ("look", 6)]
+    mappings.waiting = [Mapping(7, LIBSSL), Mapping(7, LIBC)]
+    follower.turn()
+    assert targets.since() == [("look_soon", 7), ("look_soon", 7)]
+
+
+def test_who_was_looked_at_a_moment_ago_is_asked_for_again() -> None:
+    """Until it is done; what is not selected does not make its files known."""
+    targets, mappings = FakeTargets(answer=Look.LATER), FakeMappings([Mapping(5, LIBSSL)])
+    follower = pair(targets, mappings)
+    follower.turn()
+    follower.turn()
+    targets.answer = Look.NOTHING
+    follower.turn()
+    follower.turn()
+    assert targets.since() == [("look", 5)] * 3
+    mappings.waiting = [Mapping(6, LIBSSL)]
+    follower.turn()
+    assert targets.since() == [("look", 6)]
+
+
+def test_who_has_ended_is_not_waited_for() -> None:
+    """Its pid may be another's soon."""
+    targets, mappings = FakeTargets(answer=Look.LATER), FakeMappings([Mapping(5, LIBSSL)])
+    follower = pair(targets, mappings)
+    follower.turn()
+    follower.hear(ProcessEnded(pid=5, at_ns=1))
+    follower.turn()
+    targets.since()
+    follower.turn()
+    assert targets.since() == []
+
+
+def test_a_start_is_news_where_no_mapping_told_of_it() -> None:
+    """Exec maps; a program that was read after it began need not be read again."""
+    targets = FakeTargets()
+    follower = pair(targets, None)
+    follower.hear(ProcessStarted(pid=5, at_ns=1))
+    follower.turn()
+    targets.known = True
+    follower.hear(ProcessStarted(pid=6, at_ns=1))
+    follower.turn()
+    assert targets.since() == [("started", 5)]
+
+
+def test_what_is_lost_is_counted_and_made_up_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everybody is looked at again, but no more often than every few seconds: a tenant can make us lose."""
+    targets, mappings = FakeTargets(), FakeMappings(lost=3)
+    follower = pair(targets, mappings)
+    follower.turn()
+    assert targets.since() == [("reconcile", 3), ("look_at_all", 0)]
+    mappings.lost = 5
+    follower.turn()
+    assert targets.since() == []
+    assert targets.lost_news == 5
+    monkeypatch.setattr(module, "_MAKE_UP_SECONDS", 0)
+    follower.turn()
+    assert targets.since() == [("reconcile", 3), ("look_at_all", 0)]
+
+
+def test_queues_have_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What finds no room is a counted loss."""
+    monkeypatch.setattr(module, "_MAX_WAITING", 2)
+    monkeypatch.setattr(module, "_MAX_NEWS", 2)
+    targets = FakeTargets(answer=Look.LATER)
+    mappings = FakeMappings([Mapping(pid, File(8, 1, pid, 0)) for pid in range(5)])
+    follower = pair(targets, mappings)
+    for pid in range(5):
+        follower.hear(ProcessStarted(pid=pid, at_ns=1))
+    follower.turn()
+    assert targets.lost_news == 6
+    assert targets.since()[:2] == [("look", 0), ("look", 1)]
+
+
+def test_files_that_were_met_are_forgotten_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever makes files without end fills nothing."""
+    monkeypatch.setattr(module, "_MAX_MET", 4)
+    targets, mappings = FakeTargets(), FakeMappings()
+    follower = pair(targets, mappings)
+    for inode in range(100):
+        mappings.waiting = [Mapping(5, File(8, 1, inode, 0))]
+        follower.turn()
+    mappings.waiting = [Mapping(5, File(8, 1, 1, 0))]
+    targets.since()
+    follower.turn()
+    assert targets.since() == [("look", 5)]
+
+
+def test_a_cpu_that_can_not_be_heard_is_a_loss(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It came while we ran."""
+    monkeypatch.setattr(module, "_RECONCILE_SECONDS", -1.0)
+    targets = FakeTargets()
+    pair(targets, FakeMappings(broken=True)).turn()
+    assert targets.lost_news == 1
+
+
+@pytest.mark.parametrize("heard", [True, False])
+def test_it_follows_until_it_is_told_to_stop(heard: bool) -> None:
+    """With and without the kernel's word of mappings."""
+    targets, mappings = FakeTargets(), FakeMappings([Mapping(5, LIBSSL)])
+    follower = pair(targets, mappings if heard else None)
+    assert not follower.scanned
+    follower.hear(ProcessStarted(pid=9, at_ns=1))
+    follower.start()
+    until(lambda: ("started", 9) in targets.asked)
+    assert follower.scanned
+    follower.stop()
+    assert mappings.closed is heard
+    assert [one for one in targets.asked if one[0] == "started"] == [("started", pid) for pid in (1, 2, 3, 9)]
+    assert (("look", 5) in targets.asked) is heard
+
+
+def test_all_looks_together_have_a_share_of_a_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever makes every look dear delays looks, and does not take the machine."""
+    monkeypatch.setattr(module, "_MAX_CREDIT_SECONDS", 0.0)
+    monkeypatch.setattr(module, "_SHARE", 0.25)
+    targets, mappings = FakeTargets(answer=Look.LATER), FakeMappings([Mapping(5, LIBSSL)])
+    used: list[float] = []
+
+    def dear(pid: int, at_ns: int) -> Look:
+        before = time.thread_time()
+        while time.thread_time() < before + 0.02:
+            pass
+        used.append(time.thread_time() - before)
+        return Look.LATER
+
+    monkeypatch.setattr(targets, "look", dear)
+    follower = pair(targets, mappings)
+    began = time.monotonic()
+    follower.start()
+    until(lambda: len(used) >= 8)
+    passed = time.monotonic() - began
+    follower.stop()
+    assert sum(used[:7]) < 0.4 * passed
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_follower_that_died_says_so(follow: Callable[[Targets], Follower]) -> None:
+def test_a_follower_that_died_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     """Before its start it has not."""
-    assert not Follower(Targets()).died  # type: ignore[arg-type]
-    one = follow(Targets(failing=True))
-    until(lambda: one.died)
-    assert not one.scanned
+
+    def broken(pid: int, at_ns: int) -> None:
+        raise OSError("a bug of ours")
+
+    targets = FakeTargets()
+    monkeypatch.setattr(targets, "started", broken)
+    follower = pair(targets, None)
+    assert not follower.died
+    follower.start()
+    until(lambda: follower.died)
+    assert not follower.scanned

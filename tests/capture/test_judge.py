@@ -16,7 +16,7 @@ from agent.capture.processes import Code, FileId, Mapped
 from agent.capture.selection import Choice
 from agent.capture.targets import Targets
 from agent.model import CoverageReason
-from tests.capture.test_targets import Machine
+from tests.capture.machine import Machine
 
 
 def _real(path: Path, *, named: bool = False) -> Mapped:
