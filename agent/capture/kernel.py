@@ -94,7 +94,7 @@ class Kernel:
         self._programs: dict[str, int] = {}
         self._unselected: set[int] = set()
         self._open = True
-        self._dying: dict[int, int] = {}
+        self._dying: set[int] = set()
         self._suspects: set[ConnId] = set()
         self._closed: list[Closed] = []
         ports = self.settings.plaintext_ports
@@ -252,13 +252,15 @@ class Kernel:
             out += self._closed
             self._closed = []
         if self._dying:
-            drained += [ProcessEnded(pid=pid, at_ns=at_ns) for pid, at_ns in self._dying.items()]
-            self._dying = {}
+            # Until now: since its first thread ended the others may have made connections.
+            until_ns = time.monotonic_ns() + self._clock_offset_ns
+            drained += [ProcessEnded(pid=pid, at_ns=until_ns) for pid in self._dying]
+            self._dying = set()
         elif not out and not any(isinstance(happening, ProcessEnded | ProcessStarted) for happening in drained):
             return drained
         for happening in drained:
             if isinstance(happening, ProcessEnded) and _has_threads(happening.pid):
-                self._dying[happening.pid] = now_ns + self._clock_offset_ns
+                self._dying.add(happening.pid)
                 continue
             if isinstance(happening, ProcessEnded | ProcessStarted):
                 for conn in self.ring.connections_of(happening.pid):

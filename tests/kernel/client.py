@@ -2,14 +2,16 @@
 A TLS client that does what it is told, line by line: CPython, so SSL_read_ex and SSL_write_ex.
 
 ``open`` a connection to the port of the command line; ``call SENT RECEIVED``: one write of SENT bytes of the pattern behind a head of 16, and
-reads until RECEIVED bytes are there; ``close``; ``fork`` and ``exec`` leave the rest of the lines to a child, or to
-this program anew.  Answers each line with ``ok``.
+reads until RECEIVED bytes are there; ``close``; ``fork``, ``exec`` and ``thread`` leave the rest of the lines to a child, to this program anew,
+or to a thread that outlives the first one.  Answers each line with ``ok``.
 """
 
+import ctypes
 import os
 import socket
 import ssl
 import sys
+import threading
 
 PATTERN = bytes((i * 7 + (i >> 8)) & 255 for i in range(1 << 20))
 
@@ -39,6 +41,10 @@ def main() -> None:
         elif word == "fork" and (child := os.fork()):
             os.waitpid(child, 0)
             return
+        elif word == "thread":
+            threading.Thread(target=main).start()
+            exit_of_this_thread = 93 if os.uname().machine == "aarch64" else 60
+            ctypes.CDLL(None).syscall(exit_of_this_thread, 0)
         print(f"ok {os.getpid()}", flush=True)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -40,10 +41,26 @@ def shared_kernel() -> Iterator[Kernel]:
 
 
 @pytest.fixture
-def kernel(shared_kernel: Kernel) -> Kernel:
+def kernel(shared_kernel: Kernel) -> Iterator[Kernel]:
     """Loaded once for all, nothing attached, nothing waiting."""
     shared_kernel.poll()
-    return shared_kernel
+    yield shared_kernel
+    forgets_who_ended(shared_kernel)
+
+
+def forgets_who_ended(kernel: Kernel) -> None:
+    """Of processes and threads that ended no map keeps anything: by the news of their ends, without the sweep."""
+    end = time.monotonic() + 10
+    while left := [one for one in remembered(kernel) if not os.path.exists(one)]:
+        assert time.monotonic() < end, f"left behind: {left}"
+        kernel.poll()
+        time.sleep(0.01)
+
+
+def remembered(kernel: Kernel) -> list[str]:
+    """Whom the maps with live state have entries of, as folders in /proc."""
+    threads = [f"/proc/{key.ssl >> 32}/task/{key.ssl & 0xFFFFFFFF}" for key in kernel._keys("threads")]
+    return threads + [f"/proc/{key.tgid}" for table in ("connections", "verdicts") for key in kernel._keys(table)]
 
 
 @pytest.fixture(scope="session")
@@ -95,6 +112,8 @@ def load() -> Iterator[Callable[[KernelSettings], Kernel]]:
 
     yield make
     for kernel in made:
+        if not kernel.counters()["records_dropped"]:  # else the sweep does it, later
+            forgets_who_ended(kernel)
         kernel.close()
 
 

@@ -7,6 +7,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -113,6 +114,31 @@ def test_the_first_thread_ends_before_the_others(kernel: Kernel) -> None:
         process.kill()
         process.wait()
     assert ended(tls.until(kernel, lambda happened: ended(happened, process.pid)), process.pid)
+
+
+def test_a_connection_of_a_process_whose_first_thread_has_ended(kernel: Kernel, start: Callable[[str], Client]) -> None:
+    """Made after that, and ended with the process: its end is told, and no map remembers it."""
+    client = start("python")
+    link = kernel.attach(tls.LIBSSL, tls.best_plan().sites, pid=client.pid)
+    try:
+        client.say("open", "call 10 20")
+        client.begin("thread")
+        happened = tls.until(kernel, lambda _: first_thread_ended(client.pid))
+        happened += kernel.poll()
+        assert not ended(happened, client.pid)
+        client.say("open", "call 30 40")
+        client.kill()
+        happened += tls.until(kernel, lambda happened: ended(happened, client.pid))
+    finally:
+        link.close()
+    assert {end.conn for end in tls.closed(happened, client.pid)} == {
+        chunk.conn for chunk in tls.chunks(happened, client.pid)
+    }
+    assert len(tls.closed(happened, client.pid)) == 2
+
+
+def first_thread_ended(pid: int) -> bool:
+    return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] == "Z"
 
 
 @pytest.mark.parametrize("kind", ["python", "c"])
