@@ -63,6 +63,7 @@ def arm64(folder: Path) -> Root:
     told = (*_PACKAGES, *_wheels(), (ROOT / "constraints.txt").read_text(), Path(__file__).read_text())
     stamp = hashlib.sha256("\0".join(told).encode()).hexdigest()
     if not (folder / "stamp").exists() or (folder / "stamp").read_text() != stamp:
+        (folder / "stamp").unlink(missing_ok=True)
         shutil.rmtree(folder / "root", ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True)
         archive = Archive(release="bookworm", architecture="arm64", folder=folder)
@@ -110,6 +111,7 @@ def _unpack_signed(cache: Path, tree: Path) -> None:
     """From this release on Debian's libraries for arm64 sign their return addresses."""
     archive = Archive(release="trixie", architecture="arm64", folder=cache)
     cache.mkdir(exist_ok=True)
+    tree.mkdir(parents=True)
     archive.update()
     for package in archive.download_with_needs(["libssl3t64"]):
         run(["dpkg-deb", "-x", str(package), str(tree)])
