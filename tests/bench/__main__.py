@@ -1,13 +1,16 @@
 """
-``make bench``: every benchmark, or those named: ``make bench ARGS="capture_cost agent_cpu"``.
+``make bench``: every benchmark, or those named: ``make bench ARGS="capture_cost agent_cpu"``; ``ARGS="peers --peer NAME=PROGRAM"`` puts
+another peer beside us.
 
 Prints one JSON object on standard output and a table for people on standard error.  Needs root.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
+from functools import partial
 
 from tests.bench import (
     agent_cpu,
@@ -42,18 +45,21 @@ BENCHMARKS: dict[str, Benchmark] = {
 
 
 def main() -> int:
-    names = sys.argv[1:] or list(BENCHMARKS)
-    unknown = [name for name in names if name not in BENCHMARKS]
+    parser = argparse.ArgumentParser(prog="bench")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
+    parser.add_argument("--peer", action="append", default=[], type=peers.named, metavar="NAME=PROGRAM")
+    asked = parser.parse_args()
+    unknown = [name for name in asked.names if name not in BENCHMARKS]
     if unknown:
-        print(f"bench: no such benchmark: {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}", file=sys.stderr)
-        return 2
+        parser.error(f"no such benchmark: {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
     if os.geteuid() != 0:
         print("bench: needs root, for BPF (run: sudo make bench)", file=sys.stderr)
         return 2
     results, failed = [], []
-    for name in names:
+    benchmarks = {**BENCHMARKS, "peers": partial(peers.run, asked.peer)}
+    for name in asked.names or benchmarks:
         try:
-            results += BENCHMARKS[name]()
+            results += benchmarks[name]()
         except (AssertionError, OSError, RuntimeError) as error:
             # The figures of the others stand; this one has none.
             print(f"bench: {name} failed: {error}", file=sys.stderr)
