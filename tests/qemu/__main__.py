@@ -45,6 +45,7 @@ TESTS = (
     "tests/kernel/test_plain.py",
     "tests/kernel/test_loss.py",
     "tests/kernel/test_targets.py",
+    "tests/kernel/test_mappings.py",
     "tests/kernel/test_lifecycle.py",
 )
 
