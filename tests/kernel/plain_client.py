@@ -10,7 +10,6 @@ import os
 import re
 import socket
 import sys
-import time
 
 KIND, URL, BODY, TIMES = sys.argv[1], sys.argv[2], sys.argv[3].encode(), int(sys.argv[4])
 HOST, _, PATH = URL.removeprefix("http://").partition("/")
@@ -91,8 +90,9 @@ def when_told() -> None:
         sys.stdin.readline()
         for _ in range(TIMES):
             os.write(connection.fileno(), HEAD + BODY)
-            time.sleep(0.05)
-            os.read(connection.fileno(), 65536)
+            heard = b""
+            while not whole_answer(heard):
+                heard += os.read(connection.fileno(), 65536)
         print("done", flush=True)
         sys.stdin.read()
 
