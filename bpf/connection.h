@@ -35,28 +35,34 @@ static __always_inline u32 judgement_of(struct conn_key *key, struct conn *conn)
     return conn->judgement;
 }
 
-// Bytes were moved: the position goes on by all of them, whether they are copied or not.
-static __always_inline void account(struct moved *moved, u64 size)
+// Bytes were moved: the position goes on by all of them, whether they are to be copied or not.
+static __always_inline bool is_wanted(struct moved *moved, u64 size)
 {
     if (!moved->conn) {
         count(CONNECTIONS_MAP_FULL, 1);
         count(RING_LOST_BYTES, size);
-        return;
+        return 0;
     }
     moved->position = moved->conn->position[moved->direction & 1];
     moved->conn->position[moved->direction & 1] = moved->position + size;
     if (judgement_of(&moved->key, moved->conn) == IGNORE) {
         // The usual end of a look at traffic that isn't ours, so it comes before everything that only ours needs.
         count(IGNORED_BYTES, size);
-        return;
+        return 0;
     }
     moved->cgroup_id = bpf_get_current_cgroup_id();
     u32 zero = 0, *groups = unselected_count.lookup(&zero);
     if (groups && *groups && unselected.lookup(&moved->cgroup_id)) {
         count(UNSELECTED_BYTES, size);
-        return;
+        return 0;
     }
-    emit_bytes(moved, size);
+    return 1;
+}
+
+static __always_inline void account(struct moved *moved, u64 size)
+{
+    if (is_wanted(moved, size))
+        emit_bytes(moved, size);
 }
 
 static __always_inline int end_connection(u64 ssl)

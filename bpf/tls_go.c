@@ -14,6 +14,22 @@
 #define GO_ARGUMENT_4(ctx) ((ctx)->di)
 #endif
 
+// Two links on the same code (one image under two mounts) fire for the same call: where no call is remembered, a connection belongs to the one that
+// saw it first, as long as that is in place.
+static __always_inline bool belongs_to_another(struct conn *conn, u32 link)
+{
+    if (!conn || conn->link == link)
+        return 0;
+    u32 owner = conn->link;
+    if (links.lookup(&owner)) {
+        count(DUPLICATE_HITS, 1);
+        return 1;
+    }
+    conn->link = link;
+    count(TAKEN_OVER_CALLS, 1);
+    return 0;
+}
+
 static __always_inline int go_moved(u64 cookie, u64 pointer, u64 buffer, u64 size, u32 direction)
 {
     if (!size)
@@ -23,17 +39,8 @@ static __always_inline int go_moved(u64 cookie, u64 pointer, u64 buffer, u64 siz
     moved.key.ssl = pointer;
     moved.key.tgid = bpf_get_current_pid_tgid() >> 32;
     moved.conn = connection_of(&moved.key, link);
-    if (moved.conn && moved.conn->link != link) {
-        // Two links on the same code (one image under two mounts) fire for the same call: the connection belongs to the one that saw it first,
-        // as long as that is in place.
-        u32 owner = moved.conn->link;
-        if (links.lookup(&owner)) {
-            count(DUPLICATE_HITS, 1);
-            return 0;
-        }
-        moved.conn->link = link;
-        count(TAKEN_OVER_CALLS, 1);
-    }
+    if (belongs_to_another(moved.conn, link))
+        return 0;
     account(&moved, size);
     return 0;
 }

@@ -31,6 +31,8 @@ _MAX_POINTERS = 128 * 1024
 _TELLING_PREFIX = 4
 # The functions we look at are shorter; a symbol without a size gets this much.
 MAX_FUNCTION_BYTES = 4096
+# Rust's are the longest, some hundred characters.
+MAX_NAME_BYTES = 4096
 _SYMBOL = struct.Struct("<IBBHQQ")  # Elf64_Sym, https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.symtab.html
 _RELOCATION = struct.Struct("<QQq")  # Elf64_Rela
 _RELATIVE = {"x64": 8, "AArch64": 1027}  # R_X86_64_RELATIVE, R_AARCH64_RELATIVE, with no symbol
@@ -136,6 +138,15 @@ class ElfFile:
             found |= self.separate._places(missing)
         functions = {name: self.function_at(address, name, size) for name, (address, size) in found.items()}
         return {name: function for name, function in functions.items() if function is not None}
+
+    def names_with(self, part: str) -> list[str]:
+        """Names of the full symbol table, or of the separate one, that contain ``part``."""
+        table = next((section for section in self._sections if section.kind == "SHT_SYMTAB"), None)
+        if table is None or table.link >= len(self._sections):
+            return self.separate.names_with(part) if self.separate is not None else []
+        text = self._table(self._sections[table.link])
+        bounds = {(text.rfind(b"\0", 0, at) + 1, text.find(b"\0", at)) for at in _occurrences(text, part.encode())}
+        return [text[start:end].decode(errors="replace") for start, end in sorted(bounds) if end - start < MAX_NAME_BYTES]
 
     @property
     def has_symbols(self) -> bool:

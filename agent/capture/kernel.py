@@ -52,6 +52,9 @@ _PROGRAMS = {
     (Role.GO_WRITE, False): "go_write",
     (Role.GO_READ_RESULT, False): "go_read_result",
     (Role.GO_END, False): "go_end",
+    (Role.RUSTLS_SEND_SLICE, False): "rustls_send_slice",
+    (Role.RUSTLS_SEND_SLICES, False): "rustls_send_slices",
+    (Role.RUSTLS_RECEIVE, False): "rustls_receive",
 }
 _PAGE_BYTES = 4096
 # The offset between the kernel's monotonic clock and wall time moves with NTP; slowly.
@@ -182,7 +185,8 @@ class Kernel:
         for site in sites:
             if not self.cookies and (site.count == Count.STACK or site.stack_offset or site.pointer_argument != 4):
                 raise AttachError(f"{path}: {site.function} can't be read at its best site on kernels before 5.15")
-            value = self._cookie(number.value, site) if self.cookies else 0
+            place = {"stack_offset": site.stack_offset, "pointer_argument": site.pointer_argument}
+            value = cookie(link=number.value, count=site.count, **place) if self.cookies else 0
             name = _PROGRAMS[site.role, site.extended]
             spots = groups.setdefault((name, site.probe == Probe.URETPROBE), [])
             spots.append(Spot(file_offset=site.file_offset, cookie=value))
@@ -197,12 +201,6 @@ class Kernel:
                 link.close()
                 raise
         return link
-
-    @staticmethod
-    def _cookie(link: int, site: Site) -> int:
-        return cookie(
-            link=link, count=site.count, stack_offset=site.stack_offset, pointer_argument=site.pointer_argument
-        )
 
     def attach_empty(self, path: str, sites: Iterable[Site], pid: int = 0) -> Link:
         """An empty program at every site: the yardstick for what capture itself costs."""

@@ -29,6 +29,12 @@ class Role(enum.IntEnum):
     """The same, behind an inner call whose result is the number of bytes: a program that was built without inlining."""
     GO_END = 12
     """The connection that had this pointer has ended: Close, or a handshake that makes it another one."""
+    RUSTLS_SEND_SLICE = 13
+    """Where a cipher of rustls gets what is to be encrypted."""
+    RUSTLS_SEND_SLICES = 14
+    """The same, since rustls 0.23: one slice or several."""
+    RUSTLS_RECEIVE = 15
+    """Where a connection of rustls gets what was decrypted."""
 
 
 class Probe(enum.StrEnum):
@@ -59,7 +65,10 @@ class Site:
     """The kernel emulates this instruction: one trap.  Else it is single-stepped: two, and slow on virtual machines."""
     count: Count = Count.RESULT
     stack_offset: int = 0
-    """From the stack pointer: of the count where it is ``Count.STACK``, of the connection's pointer at ``Role.GO_READ``."""
+    """From the stack pointer: of the count where it is ``Count.STACK``, of the connection's pointer at ``Role.GO_READ``.
+
+    At ``Role.RUSTLS_RECEIVE`` from the connection to its cipher, a multiple of 8; in its last three bits, the tag of application data.
+    """
     pointer_argument: int = 4
     """Of an entry: which argument points to the count, 4 or 5, where its returns say ``Count.POINTER``."""
     extended: bool = False

@@ -18,6 +18,7 @@ FILES = (
     "tls_gnutls.c",
     "tls_nss.c",
     "tls_go.c",
+    "tls_rustls.c",
     "process.c",
     "plain.c",
 )

@@ -69,7 +69,8 @@ class _State:
 
 
 @cache
-def _engine() -> capstone.Cs:
+def engine() -> capstone.Cs:
+    """Of x86-64, with operands."""
     engine = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
     engine.detail = True
     return engine
@@ -109,7 +110,7 @@ def walk(code: bytes, address: int, values: Mapping[str, Value] | None = None) -
     Conditional jumps are passed as not taken; who needs a fact for every call has to look at which ones were passed.
     """
     state = _State() if values is None else _State(values=dict(values))
-    for count, instruction in enumerate(_engine().disasm(code, address)):
+    for count, instruction in enumerate(engine().disasm(code, address)):
         if count >= _MAX_INSTRUCTIONS:
             return
         step = Step(
@@ -132,7 +133,7 @@ def returns(code: bytes, address: int) -> list[int]:
     """Addresses of every return instruction.  Empty when the function can't be read to its end, or leaves by a jump elsewhere."""
     found, at = [], address
     end = address + len(code)
-    for instruction in _engine().disasm(code, address):
+    for instruction in engine().disasm(code, address):
         at = instruction.address + instruction.size
         if instruction.id == x86.X86_INS_RET:
             found.append(instruction.address)
@@ -163,7 +164,7 @@ def exits(code: bytes, address: int) -> list[Exit]:
         at, stack = paths.pop()
         state = _State(stack=stack)
         # Each instruction is passed once, so the code's own length bounds this.
-        for instruction in _engine().disasm(code[at - address :], at):
+        for instruction in engine().disasm(code[at - address :], at):
             if instruction.address in stacks:
                 if stacks[instruction.address] != state.stack:
                     return []
@@ -200,7 +201,7 @@ def _target(instruction: capstone.CsInsn) -> int | None:
     return None
 
 
-_WIDE = {
+WIDE = {
     narrow: wide
     for wide, narrows in {
         "rax": "eax ax al ah",
@@ -215,6 +216,7 @@ _WIDE = {
     }.items()
     for narrow in (wide, *narrows.split())
 }
+"""The 64-bit register that a part belongs to."""
 
 
 def _apply(instruction: capstone.CsInsn, state: _State) -> bool:
@@ -230,9 +232,9 @@ def _apply(instruction: capstone.CsInsn, state: _State) -> bool:
         return True
     if kind == x86.X86_INS_POP:
         state.stack += 8
-        state.values.pop(_WIDE.get(instruction.reg_name(operands[0].reg), ""), None)
+        state.values.pop(WIDE.get(instruction.reg_name(operands[0].reg), ""), None)
         return True
-    written = {_WIDE.get(instruction.reg_name(register), "") for register in instruction.regs_access()[1]}
+    written = {WIDE.get(instruction.reg_name(register), "") for register in instruction.regs_access()[1]}
     if "rsp" in written:
         if kind in (x86.X86_INS_SUB, x86.X86_INS_ADD) and operands[1].type == x86.X86_OP_IMM:
             state.stack += int(operands[1].imm) if kind == x86.X86_INS_ADD else -int(operands[1].imm)
@@ -242,7 +244,7 @@ def _apply(instruction: capstone.CsInsn, state: _State) -> bool:
     for register in written:
         state.values.pop(register, None)
     if moved is not None:
-        state.values[_WIDE[instruction.reg_name(operands[0].reg)]] = moved
+        state.values[WIDE[instruction.reg_name(operands[0].reg)]] = moved
     return True
 
 
@@ -259,8 +261,8 @@ def _moved_value(instruction: capstone.CsInsn, state: _State) -> Value | None:
         if name == "rsp":
             return StackSlot(offset=state.stack)
         # `movslq %edx, %rdx` widens an int argument and `mov` copies one whole; a narrower copy is another value.
-        whole = _WIDE.get(name) == name or instruction.id == x86.X86_INS_MOVSXD
-        return state.values.get(_WIDE.get(name, "")) if whole else None
+        whole = WIDE.get(name) == name or instruction.id == x86.X86_INS_MOVSXD
+        return state.values.get(WIDE.get(name, "")) if whole else None
     if instruction.id != x86.X86_INS_LEA or source.type != x86.X86_OP_MEM or source.mem.index:
         return None
     if instruction.reg_name(source.mem.base) != "rsp":

@@ -17,11 +17,12 @@ from agent.capture.stacks.mono import MONO
 from agent.capture.stacks.noticed import Noticed
 from agent.capture.stacks.nss import Nss
 from agent.capture.stacks.openssl import OpenSsl
+from agent.capture.stacks.rustls import Rustls
 from agent.capture.stacks.s2n import S2N
 from agent.capture.stacks.without_symbols import WithoutSymbols
 from agent.capture.stacks.wolfssl import WOLFSSL
 
-STACKS: tuple[Stack, ...] = (OpenSsl(), GnuTls(), Nss(), Go(), MBEDTLS, WOLFSSL, S2N, MONO)
+STACKS: tuple[Stack, ...] = (OpenSsl(), GnuTls(), Nss(), Go(), Rustls(), MBEDTLS, WOLFSSL, S2N, MONO)
 NOTICED = Noticed()
 # Asked where none of those is found by a symbol: it reads the whole file.
 WITHOUT_SYMBOLS = WithoutSymbols()

@@ -1,5 +1,5 @@
 """
-Stacks that are noticed and not read: TLS in Rust, Java and Erlang, and QUIC, whose bytes pass no function that can be probed from outside.
+Stacks that are noticed and not read: TLS in stripped Rust programs, in Java and Erlang, and QUIC, whose bytes pass no function that can be probed from outside.
 
 Why not, for each: docs/decisions/0015-stacks-that-are-noticed.md.  A library is known by a function that only it has; Rust's crates, which are
 always linked in and mostly stripped, by the paths of their sources, which their panics name.
@@ -15,6 +15,7 @@ from agent.capture.elf import ElfFile
 from agent.capture.match import MAX_SEARCHED_BYTES, MIN_CODE_BYTES
 from agent.capture.plan import Plan, Sign, Unreadable
 from agent.capture.sites import Abilities
+from agent.capture.stacks import rustls
 
 _BY_OPENSSL = "use a TLS library that can be read: OpenSSL, GnuTLS, NSS …"
 _WITHOUT_QUIC = "switch HTTP/3 off in the client, so that it uses TLS over TCP"
@@ -74,8 +75,8 @@ KNOWN = (
 CRATES = {
     b"rustls": Unreadable(
         stack="rustls",
-        detail="its functions are inlined into the program, differently in each build",
-        remedy="build with native-tls (reqwest: feature native-tls, ureq: native-tls), which uses OpenSSL",
+        detail="",  # the program's own reason
+        remedy="keep the program's symbols (Cargo: strip = false), or build it with native-tls, which uses OpenSSL",
         sign=Sign.PROGRAM,
     ),
     b"quiche": _quic("quiche", Sign.PROGRAM),
@@ -90,7 +91,7 @@ class Noticed:
     name = "noticed"
 
     @staticmethod
-    def plan(elf: ElfFile, abilities: Abilities) -> Plan:  # noqa: ARG004 - nothing is probed
+    def plan(elf: ElfFile, abilities: Abilities) -> Plan:
         functions = elf.functions(name for known in KNOWN for name in known.functions)
         found = [
             known.told
@@ -98,10 +99,10 @@ class Noticed:
             if any(name in functions for name in known.functions)
             and (not known.text or any(known.text in window for window in _constants(elf)))
         ]
-        return Plan(sites=(), unreadable=(*found, *_crates(elf)))
+        return Plan(sites=(), unreadable=(*found, *_crates(elf, abilities)))
 
 
-def _crates(elf: ElfFile) -> Iterator[Unreadable]:
+def _crates(elf: ElfFile, abilities: Abilities) -> Iterator[Unreadable]:
     """Of Rust, with the version where its path says it."""
     if sum(segment.size for segment in elf.code) < MIN_CODE_BYTES:
         return
@@ -114,9 +115,17 @@ def _crates(elf: ElfFile) -> Iterator[Unreadable]:
     for crate in sorted(seen):
         told = CRATES[crate]
         version = seen[crate].decode()
-        yield Unreadable(
-            stack=f"{told.stack} {version}".strip(), detail=told.detail, remedy=told.remedy, sign=told.sign
-        )
+        detail = told.detail or _why_unread(elf, abilities)
+        yield Unreadable(stack=f"{told.stack} {version}".strip(), detail=detail, remedy=told.remedy, sign=told.sign)
+
+
+def _why_unread(elf: ElfFile, abilities: Abilities) -> str:
+    """Of a program with rustls that nothing was found in to probe."""
+    try:
+        rustls.study(elf, abilities)
+    except rustls.NotUnderstoodError as error:
+        return str(error)
+    return "nothing of it is probed"
 
 
 def _constants(elf: ElfFile) -> Iterator[bytes]:
