@@ -108,7 +108,7 @@ enum counter {
     RETURNS_WITHOUT_ENTRY = 11,  // attached in mid-call
     CAPTURED_BYTES = 12,
     SELFTEST_HITS = 13,        // of the probe on our own child
-    CONNECTION_UNREADABLE = 14,  // whose bytes they are could not be read: Go
+    CONNECTION_UNREADABLE = 14,  // whose bytes they are could not be read: Go, rustls
     LATE_CLOSES = 15,          // of a descriptor that the next connection had already; harmless
     COUNTERS_LENGTH = 16,
 };

@@ -146,7 +146,9 @@ class ElfFile:
             return self.separate.names_with(part) if self.separate is not None else []
         text = self._table(self._sections[table.link])
         bounds = {(text.rfind(b"\0", 0, at) + 1, text.find(b"\0", at)) for at in _occurrences(text, part.encode())}
-        return [text[start:end].decode(errors="replace") for start, end in sorted(bounds) if end - start < MAX_NAME_BYTES]
+        return [
+            text[start:end].decode(errors="replace") for start, end in sorted(bounds) if end - start < MAX_NAME_BYTES
+        ]
 
     @property
     def has_symbols(self) -> bool:

@@ -72,9 +72,9 @@ def _reads(function: Function, argument: str) -> frozenset[tuple[int, int]]:
         if instruction.id == x86.X86_INS_LEA:
             continue
         for operand in instruction.operands:
-            if operand.type == x86.X86_OP_MEM and (place := _place(instruction, operand, values)) is not None:
-                if place.argument == argument:
-                    found.add((operand.size, place.offset))
+            place = _place(instruction, operand, values)
+            if place is not None and place.argument == argument:
+                found.add((operand.size, place.offset))
     return frozenset(found)
 
 
@@ -101,9 +101,10 @@ def _ciphers(function: Function, state: str) -> Iterator[int]:
         if table.disp != _SLOT_OF_FIRST_METHOD or table.index or not table.base:
             continue
         cipher, methods = values.get("rsi"), values.get(WIDE.get(instruction.reg_name(table.base), ""))
-        if cipher and methods and cipher.loaded and cipher.argument == state:
-            if methods == _Place(state, cipher.offset + 8, loaded=True):
-                yield cipher.offset
+        if cipher is None or not cipher.loaded or cipher.argument != state:
+            continue
+        if methods == _Place(state, cipher.offset + 8, loaded=True):
+            yield cipher.offset
 
 
 def _handed_on(function: Function, target: int) -> Iterator[int]:
@@ -129,9 +130,7 @@ _VECTOR = (0x15_0000_0000_0000, 0x16_0000_0000_0000, 0x17_0000_0000_0000)
 def _takes(handle: Function, tag: int) -> bool:
     """Whether it looks up the connection, and the vector behind the tag is copied, while the message as a whole is not."""
     message = {_MESSAGE: MINIMUM + tag} | {_MESSAGE + 8 * at: word for at, word in enumerate(_VECTOR, 1)}
-    paper = Paper(
-        {"rdi": _RESULT, "rsi": _STATE, "rdx": _CONTEXT, "rcx": _MESSAGE}, {_CONTEXT: _COMMON, **message}
-    )
+    paper = Paper({"rdi": _RESULT, "rsi": _STATE, "rdx": _CONTEXT, "rcx": _MESSAGE}, {_CONTEXT: _COMMON, **message})
     try:
         paper.run(handle.code, handle.address)
     except UnknownCodeError:
@@ -185,9 +184,7 @@ def _after(instruction: capstone.CsInsn, values: Mapping[str, _Place]) -> dict[s
     return after
 
 
-def _set_once(
-    code: Iterable[capstone.CsInsn], before: Mapping[int, Mapping[str, _Place]]
-) -> dict[str, _Place]:
+def _set_once(code: Iterable[capstone.CsInsn], before: Mapping[int, Mapping[str, _Place]]) -> dict[str, _Place]:
     """Registers that calls leave alone, and that hold an argument from their only setting to the function's end."""
     sets: dict[str, list[capstone.CsInsn]] = {register: [] for register in _KEPT}
     for one in code:
@@ -221,8 +218,6 @@ def _moved(instruction: capstone.CsInsn, values: Mapping[str, _Place]) -> tuple[
     if source.type == x86.X86_OP_REG:
         value = values.get(instruction.reg_name(source.reg))
         return (register, value) if value else None
-    if source.type != x86.X86_OP_MEM:
-        return None
     place = _place(instruction, source, values)
     if place is None:
         return None
@@ -231,6 +226,8 @@ def _moved(instruction: capstone.CsInsn, values: Mapping[str, _Place]) -> tuple[
 
 def _place(instruction: capstone.CsInsn, operand: x86.X86Op, values: Mapping[str, _Place]) -> _Place | None:
     """Where a memory operand points, if that is behind an argument."""
+    if operand.type != x86.X86_OP_MEM:
+        return None
     base = values.get(instruction.reg_name(operand.mem.base)) if operand.mem.base else None
     if base is None or base.loaded or operand.mem.index:
         return None

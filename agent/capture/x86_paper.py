@@ -54,9 +54,7 @@ class Paper:
         """Where these stand one behind the other."""
         wanted = b"".join(word.to_bytes(8, "little") for word in words)
         return [
-            at
-            for at in self._bytes
-            if all(self._bytes.get(at + index) == byte for index, byte in enumerate(wanted))
+            at for at in self._bytes if all(self._bytes.get(at + index) == byte for index, byte in enumerate(wanted))
         ]
 
     def word(self, at: int) -> int:
@@ -66,7 +64,11 @@ class Paper:
 
     def _step(self, instruction: capstone.CsInsn) -> int:
         """Does it; the address of the next one."""
-        name, operands, following = instruction.mnemonic, instruction.operands, instruction.address + instruction.size
+        name, operands, following = (
+            instruction.mnemonic,
+            instruction.operands,
+            int(instruction.address + instruction.size),
+        )
         if instruction.group(capstone.CS_GRP_JUMP):
             if operands[0].type != x86.X86_OP_IMM:
                 raise UnknownCodeError
@@ -105,6 +107,10 @@ class Paper:
         right = self._value(instruction, operands[1]) & mask if len(operands) > 1 else 1
         whole = _ARITHMETIC[name](left, right)
         result = whole & mask
+        if name == "btc":  # changes no other flag
+            self._carry = bool(left >> (right % bits) & 1)
+            self._put(instruction, operands[0], result)
+            return
         if name not in ("inc", "dec"):  # they leave the carry
             self._carry = not 0 <= whole <= mask
         self._zero, self._sign = result == 0, bool(result & top)
@@ -138,7 +144,7 @@ class Paper:
     # --------------------------------------------------------------------------------------------- registers and memory
 
     def _value(self, instruction: capstone.CsInsn, operand: x86.X86Op) -> int:
-        mask = (1 << operand.size * 8) - 1
+        mask = (1 << int(operand.size) * 8) - 1
         if operand.type == x86.X86_OP_IMM:
             return int(operand.imm) & _ALL
         if operand.type == x86.X86_OP_REG:
@@ -171,7 +177,7 @@ class Paper:
             address += self._register(instruction.reg_name(place.base))
         if place.index:
             address += self._register(instruction.reg_name(place.index)) * int(place.scale)
-        return address & _ALL
+        return int(address & _ALL)
 
     def _read(self, at: int, size: int) -> int:
         for byte in range(at, at + size):

@@ -27,6 +27,9 @@ class Build:
     def functions(self, names: Iterable[str]) -> Mapping[str, Function]:
         return {function.name: function for function in self.all if function.name in set(names)}
 
+    def names_with(self, part: str) -> list[str]:
+        return [function.name for function in self.all if part in function.name]
+
     def function_at(self, address: int, name: str = "", size: int = 0) -> Function | None:
         found = next((one for one in self.all if one.address == address), None)
         return found and Function(name=name, address=address, file_offset=found.file_offset, code=found.code)

@@ -50,6 +50,20 @@ def test_a_name_that_ends_like_another_is_not_it(library: Path) -> None:
     assert found["SSL_read"].address != found["my_SSL_read"].address
 
 
+def test_names_by_a_part_of_them(library: Path, tmp_path: Path) -> None:
+    """Of the full table, hidden ones too; none without it."""
+    with library.open("rb") as file:
+        elf = ElfFile(file)
+        # Linkers let my_SSL_read and SSL_read share their letters.
+        assert {"SSL_hidden", "my_SSL_read"} <= set(elf.names_with("SSL_")) <= {"SSL_hidden", "my_SSL_read", "SSL_read"}
+        assert elf.names_with("SSL_hid") == ["SSL_hidden"]
+        assert elf.names_with("SSL_absent") == []
+    bare = tmp_path / "bare.so"
+    subprocess.run(["strip", "-s", "-o", bare, library], check=True)
+    with bare.open("rb") as file:
+        assert ElfFile(file).names_with("SSL_") == []
+
+
 def test_code_at_an_address_is_bounded(library: Path) -> None:
     """And None outside of code."""
     with library.open("rb") as file:

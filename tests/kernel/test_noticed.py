@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import shutil
 import socket
 import subprocess
@@ -17,8 +16,9 @@ import pytest
 from agent.capture.kernel import Kernel
 from agent.capture.targets import SIGNS_AFTER_NS, Targets
 from agent.model import CoverageReason, Direction, ProcessCoverage
+from tests import rust
 from tests.kernel import tls
-from tests.kernel.packages import AIOQUIC, CACHE
+from tests.kernel.packages import AIOQUIC
 from tests.kernel.tls import Client
 from tests.kernel.web import HttpsServer
 
@@ -57,35 +57,11 @@ def told(targets: Targets) -> ProcessCoverage | None:
 # ------------------------------------------------------------------------------------------------------------------- Rust
 
 
-@pytest.fixture(scope="module")
-def rust() -> Callable[[str], Path]:
-    """The client of rust/ on one of its stacks; built once, outside the tree."""
-    cargo = shutil.which("cargo") or shutil.which("cargo", path=str(Path.home() / ".cargo" / "bin"))
-    if not cargo:
-        pytest.skip("needs cargo")
-
-    def build(feature: str) -> Path:
-        environment = {**os.environ, "CARGO_TARGET_DIR": str(CACHE.parent / "rust" / feature)}
-        command = [cargo, "build", "-q", "--release", "--locked", "--features", feature]
-        subprocess.run(command, cwd=tls.FOLDER / "rust", env=environment, check=True, timeout=600)
-        return CACHE.parent / "rust" / feature / "release" / "client"
-
-    return build
-
-
 @pytest.mark.timeout(700)
-@pytest.mark.parametrize("stripped", [False, True])
-def test_rustls_is_told(
-    web: HttpsServer,
-    rust: Callable[[str], Path],
-    follow: Callable[[set[int]], Targets],
-    tmp_path: Path,
-    stripped: bool,
-) -> None:
-    """From its start, stripped or not: a program is built with it to use it."""
-    program = Path(shutil.copy(rust("rustls"), tmp_path / "client"))
-    if stripped:
-        subprocess.run(["strip", "-s", program], check=True)
+def test_stripped_rustls_is_told(web: HttpsServer, follow: Callable[[set[int]], Targets], tmp_path: Path) -> None:
+    """From its start: a program is built with it to use it.  With its symbols it is read: tests/kernel/test_tls_rustls.py."""
+    program = Path(shutil.copy(rust.build("rust", "rustls"), tmp_path / "client"))
+    subprocess.run(["strip", "-s", program], check=True)
     client = start(program, web.url)
     try:
         said = told(started(follow, client))
@@ -97,15 +73,17 @@ def test_rustls_is_told(
     assert said.reason is CoverageReason.CANNOT_DECRYPT
     assert said.library == str(program)
     assert said.detail.startswith("rustls 0.")
+    assert "stripped" in said.detail
     assert "native-tls" in said.remedy
 
 
 @pytest.mark.timeout(700)
-def test_rust_with_native_tls_is_read(
-    kernel: Kernel, web: HttpsServer, rust: Callable[[str], Path], follow: Callable[[set[int]], Targets]
+@pytest.mark.parametrize("feature", ["native", "rustls"])
+def test_what_is_advised_is_read(
+    kernel: Kernel, web: HttpsServer, follow: Callable[[set[int]], Targets], feature: str
 ) -> None:
-    """The remedy works: the same program on OpenSSL, byte by byte."""
-    client = start(rust("native"), web.url)
+    """The remedies work: the same program on OpenSSL, and on rustls with its symbols, byte by byte."""
+    client = start(rust.build("rust", feature), web.url)
     try:
         targets = started(follow, client)
         said = told(targets)

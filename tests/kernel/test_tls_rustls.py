@@ -81,9 +81,7 @@ def test_connections_that_nobody_ends_are_never_one(kernel: Kernel, begin: Calla
     try:
         client.say(f"threads {threads} {rounds}")
         moved = sum(16 + thread * 1000 + one + 2000 for thread in range(threads) for one in range(rounds))
-        happened = tls.until(
-            kernel, lambda all_: sum(len(one.data) for one in tls.chunks(all_, client.pid)) >= moved
-        )
+        happened = tls.until(kernel, lambda all_: sum(len(one.data) for one in tls.chunks(all_, client.pid)) >= moved)
     finally:
         link.close()
     found = tls.streams(happened, client.pid)

@@ -75,7 +75,7 @@ KNOWN = (
 CRATES = {
     b"rustls": Unreadable(
         stack="rustls",
-        detail="",  # the program's own reason
+        detail="nothing of it is probed",
         remedy="keep the program's symbols (Cargo: strip = false), or build it with native-tls, which uses OpenSSL",
         sign=Sign.PROGRAM,
     ),
@@ -115,17 +115,17 @@ def _crates(elf: ElfFile, abilities: Abilities) -> Iterator[Unreadable]:
     for crate in sorted(seen):
         told = CRATES[crate]
         version = seen[crate].decode()
-        detail = told.detail or _why_unread(elf, abilities)
+        detail = _why_unread(elf, abilities, told.detail) if crate == b"rustls" else told.detail
         yield Unreadable(stack=f"{told.stack} {version}".strip(), detail=detail, remedy=told.remedy, sign=told.sign)
 
 
-def _why_unread(elf: ElfFile, abilities: Abilities) -> str:
-    """Of a program with rustls that nothing was found in to probe."""
+def _why_unread(elf: ElfFile, abilities: Abilities, otherwise: str) -> str:
+    """Of rustls in this program."""
     try:
         rustls.study(elf, abilities)
     except rustls.NotUnderstoodError as error:
         return str(error)
-    return "nothing of it is probed"
+    return otherwise
 
 
 def _constants(elf: ElfFile) -> Iterator[bytes]:

@@ -3,7 +3,7 @@ rustls: reqwest, hyper, ureq, tonic and most other Rust programs that speak TLS.
 
 What is probed are two kinds of function that stay functions in every build (``agent/capture/rust_code.py``), so neither inlining nor link-time
 optimisation hides them.  They are found by their names, which Cargo leaves in a release build unless it is told to strip it; the layouts that the
-compiler chose are read from their code.  One doubt, and the program is told as unreadable: docs/decisions/0018-rustls-by-its-tables-of-functions.md.
+compiler chose are read from their code.  One doubt, and the program is told as unreadable: docs/decisions/0018-rustls-where-its-tables-lead.md.
 """
 
 from __future__ import annotations
