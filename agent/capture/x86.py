@@ -253,7 +253,7 @@ def _moved_value(instruction: capstone.CsInsn, state: _State) -> Value | None:
     operands = instruction.operands
     if len(operands) != 2 or operands[0].type != x86.X86_OP_REG:
         return None
-    if instruction.reg_name(operands[0].reg) not in _WIDE:
+    if instruction.reg_name(operands[0].reg) not in WIDE:
         return None  # a control or segment register holds no argument
     source = operands[1]
     if instruction.id in (x86.X86_INS_MOV, x86.X86_INS_MOVSXD) and source.type == x86.X86_OP_REG:
