@@ -11,6 +11,7 @@ import argparse
 import os
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,7 +58,7 @@ stderr = Console(stderr=True)
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="make test-kernels", description=__doc__)
     parser.add_argument("--guest", action="append", choices=GUESTS, help="only this one; may be repeated")
-    parser.add_argument("--minutes", type=float, default=25, help="after these a guest is thrown away (default: 25)")
+    parser.add_argument("--minutes", type=float, default=27, help="of all guests together; then they end (default: 27)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="guests at a time (default: processors)")
     parser.add_argument(
         "tests", nargs="*", default=list(TESTS), help="test files (default: all that depend on the kernel)"
@@ -65,8 +66,9 @@ def main(arguments: list[str] | None = None) -> int:
     asked = parser.parse_args(arguments)
 
     guests = [prepare(name) for name in asked.guest or GUESTS]
+    end = time.monotonic() + asked.minutes * 60
     with ThreadPoolExecutor(asked.jobs) as pool:
-        outcomes = dict(pool.map(lambda guest: run(guest, asked.tests, asked.minutes), guests))
+        outcomes = dict(pool.map(lambda guest: run(guest, asked.tests, end), guests))
     if not asked.guest:
         own = os.uname().release.partition("-")[0]
         outcomes[f"{own} (no emulation)"] = run_here(asked.tests, RESULTS / "here")
@@ -101,15 +103,17 @@ def prepare(name: str) -> Guest:
     return Guest(name=name, kernel=kernel, root=root)
 
 
-def run(guest: Guest, tests: list[str], minutes: float) -> tuple[str, list[Outcome]]:
+def run(guest: Guest, tests: list[str], end: float) -> tuple[str, list[Outcome]]:
     """Boots it; says on standard error how it went.  The kernel's version, and what came of each test."""
     kernel, root = guest.kernel, guest.root
     if kernel is None or root is None:
         return guest.name, [_not_run(test, guest.problem) for test in tests]
+    if (seconds := end - time.monotonic()) <= 0:
+        return kernel.version, [_not_run(test, "no time was left") for test in tests]
     stderr.print(f"{kernel.version}: booting, {len(tests)} files")
     results = RESULTS / guest.name
     command = [root.python, *PYTEST, "--junitxml=/mnt/results/junit.xml", *tests]
-    booted = boot(kernel, root, command, roots.ROOT, results, minutes=minutes, told=plainly)
+    booted = boot(kernel, root, command, roots.ROOT, results, seconds=seconds, told=plainly)
     if not (found := read_outcomes(results / "junit.xml")):
         found = read_progress(booted.output)
         through = {one.file for one in found} - {one.file for one in found[-1:]}
