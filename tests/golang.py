@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -21,7 +22,7 @@ PIE = "-buildmode=pie"
 UNOPTIMISED = "-gcflags=all=-N -l"
 """As debuggers like it: nothing is inlined."""
 PREBUILT = "PODTAB_GO_PROGRAMS"
-"""The variable that names a folder where ``build_for`` has built them: an emulated machine has no Go of its own."""
+"""The variable that names a folder where those of ``for_kernels`` are: an emulated machine has no Go of its own."""
 _FOR_KERNELS: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("ask", (), ""),
     ("talk", (), ""),
@@ -42,15 +43,12 @@ def build(package: str, *flags: str, toolchain: str = "", environment: Mapping[s
     return _build(package, flags, toolchain, tuple(sorted((environment or {}).items())))
 
 
-def build_for(folder: Path, environment: Mapping[str, str]) -> None:
-    """What another machine's tests will ask for, built here; where one can't be, its tests are skipped there."""
-    folder.mkdir(parents=True, exist_ok=True)
+def for_kernels(environment: Mapping[str, str] | None = None) -> Iterator[tuple[str, Path]]:
+    """What another machine's tests will ask for, built here, and its name in ``PREBUILT``; where one can't be, its tests are skipped there."""
     for package, flags, toolchain in _FOR_KERNELS:
-        try:
+        with contextlib.suppress(pytest.skip.Exception):
             program = build(package, *flags, toolchain=toolchain, environment=environment)
-        except pytest.skip.Exception:
-            continue
-        shutil.copy(program, folder / _plain_name(package, flags, toolchain))
+            yield _plain_name(package, flags, toolchain), program
 
 
 def _plain_name(package: str, flags: tuple[str, ...], toolchain: str) -> str:

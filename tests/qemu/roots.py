@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from tests import golang
+from tests import golang, rust
 from tests.qemu.debian import Archive, FetchError, run
 
 ROOT = Path(__file__).parents[2]
@@ -39,8 +39,12 @@ class Root:
     """Of the command."""
 
 
+@cache
 def own() -> Root:
-    """This machine's root, for kernels of its own processor."""
+    """This machine's root, for kernels of its own processor; the programs that tests build are in its cache."""
+    rust.for_kernels()
+    for _ in golang.for_kernels():
+        pass
     busybox = shutil.which("busybox")
     if busybox is None:
         raise FetchError("busybox is needed (Debian: busybox-static)")
@@ -72,7 +76,10 @@ def arm64(folder: Path) -> Root:
         _unpack_signed(folder / "trixie", folder / "root" / "opt" / "trixie")
         _install_wheels(folder / "root" / "opt" / "wheels")
         (folder / "stamp").write_text(stamp)
-    golang.build_for(folder / "root" / "opt" / "go-programs", {"GOARCH": "arm64", "CGO_ENABLED": "0"})
+    programs = folder / "root" / "opt" / "go-programs"
+    programs.mkdir(exist_ok=True)
+    for name, program in golang.for_kernels({"GOARCH": "arm64", "CGO_ENABLED": "0"}):
+        shutil.copy(program, programs / name)
     return Root(
         path=folder / "root",
         python="/usr/bin/python3",
