@@ -1,7 +1,7 @@
 """
 An exchange whose path or host was said before we came (HTTP/2 joined in the middle): which API it is, and whose, by what the bodies say.
 
-The answer's first object decides the API, unless the path is known.  The provider is named where the answer's shape is one provider's alone,
+The answer's first object decides the API, unless the path is known; of gRPC, the request's message (``by_messages``).  The provider is named where the answer's shape is one provider's alone,
 else by the maker of the model that served.  The remark ``names_from_body`` says that this is so; counts are the provider's own as ever.
 """
 
@@ -15,6 +15,7 @@ from agent.dialects import DIALECTS
 from agent.dialects.anthropic_messages import AnthropicMessages
 from agent.dialects.base import Dialect
 from agent.dialects.bedrock_converse import BedrockConverse, BedrockConverseStream
+from agent.dialects.by_messages import STREAMED, begins_with_a_message, method_answered, method_asked
 from agent.dialects.gemini_generate import GeminiGenerate, GeminiStream
 from agent.dialects.openai_chat import OpenAiChat
 from agent.dialects.openai_completions import OpenAiCompletions
@@ -71,6 +72,9 @@ class ByBody:
         self._signs = ""
         self._silent_items = 0
         self._is: Dialect | None = None
+        self._first_message: StreamItem | None = None
+        """Of an answer in gRPC that may turn out to be a stream."""
+        self.asked_in_messages = False
         known = next((one for one in DIALECTS if request.target and one.accepts(request)), None)
         if known is not None:
             self._become(known)
@@ -81,10 +85,15 @@ class ByBody:
         return self._is.api if self._is is not None else ""
 
     def request_body(self, body: bytes, complete: bool) -> None:
+        self.asked_in_messages = begins_with_a_message(body)
         if self._is is not None:
             self._is.request_body(body, complete)
-        else:
-            self._asked = (body, complete)
+            return
+        self._asked = (body, complete)
+        kind = method_asked(body) if self.asked_in_messages else None
+        if kind is not None:
+            self._signs = "gcp.vertex_ai"
+            self._become(kind)
 
     def response_head(self, head: ResponseHead) -> None:
         self._head = head
@@ -97,7 +106,9 @@ class ByBody:
             self._is.document(body, complete)
 
     def item(self, item: StreamItem) -> None:
-        if self._is is None and self._silent_items < _MAX_SILENT_ITEMS:
+        if self.asked_in_messages:
+            self._look_at_message(item)
+        elif self._is is None and self._silent_items < _MAX_SILENT_ITEMS:
             self._silent_items += 1
             self._look(item.data, item.name, streaming=True)
         if self._is is not None:
@@ -124,11 +135,27 @@ class ByBody:
             if kind is not None:
                 self._become(kind)
 
+    def _look_at_message(self, item: StreamItem) -> None:
+        if self._asked is None:
+            return
+        if self._is is None:
+            kind = method_answered(self._asked[0], item.data)
+            if kind is not None:
+                self._become(kind)
+            self._asked = None
+        elif self._first_message is None:
+            self._first_message = item
+        else:
+            self._become(STREAMED[type(self._is)])
+            self._is.item(self._first_message)
+            self._asked = self._first_message = None
+
     def _become(self, kind: type[Dialect]) -> None:
         self._is = kind(self._request, self.provider)
         if self._asked is not None:
             self._is.request_body(*self._asked)
-            self._asked = None
+            if kind not in STREAMED:
+                self._asked = None
         if self._head is not None:
             self._is.response_head(self._head)
 

@@ -41,7 +41,7 @@ class XaiGrpc(OpenAiChat):
 
     api: ClassVar[str] = "xai/GetCompletion"
     # Fields of the answer and of a chunk that have other numbers.
-    _MODEL, _USAGE, _TIER, _MESSAGE, _REASON, _INDEX = 6, 9, 15, 3, 1, 2
+    MODEL, _USAGE, _TIER, _MESSAGE, _REASON, _INDEX = 6, 9, 15, 3, 1, 2
 
     @staticmethod
     def accepts(request: RequestHead) -> bool:
@@ -56,7 +56,7 @@ class XaiGrpc(OpenAiChat):
         answer = Message(item.data)
         shaped: Json = {
             "id": answer.text(1),
-            "model": answer.text(self._MODEL),
+            "model": answer.text(self.MODEL),
             "choices": [self._choice(output) for output in answer.messages(2)],
         }
         if usage := answer.message(self._USAGE):
@@ -91,7 +91,7 @@ class XaiGrpc(OpenAiChat):
 
 class XaiGrpcStream(XaiGrpc):
     api: ClassVar[str] = "xai/GetCompletionChunk"
-    _MODEL, _USAGE, _TIER, _MESSAGE, _REASON, _INDEX = 4, 6, 12, 1, 3, 4
+    MODEL, _USAGE, _TIER, _MESSAGE, _REASON, _INDEX = 4, 6, 12, 1, 3, 4
 
     @staticmethod
     def accepts(request: RequestHead) -> bool:

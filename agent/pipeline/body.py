@@ -49,6 +49,7 @@ class Kind(enum.Enum):
 STREAMS = frozenset({Kind.EVENTS, Kind.ARRAY, Kind.LINES, Kind.FRAMES, Kind.MESSAGES})
 _MEDIA = ("audio/", "image/", "video/")
 _GRPC = "application/grpc"
+Parser = SseParser | JsonArrayParser | LinesParser | EventStreamParser | GrpcParser
 
 
 class Collector:
@@ -199,6 +200,7 @@ class ResponseBody:
 
     __slots__ = (
         "_arrays_are_streams",
+        "_guesses_messages",
         "_head",
         "_lines_are_streams",
         "_media",
@@ -218,7 +220,10 @@ class ResponseBody:
         lines_are_streams: bool = False,
         content_type: str = "",
         message_encoding: str = "",
+        guesses_messages: bool = False,
     ) -> None:
+        """``guesses_messages``: what the head says may be missing, so gRPC is told by its first byte, and what goes wrong then was none."""
+        self._guesses_messages = guesses_messages
         self._uncoded = Uncoded(content_encoding)
         self._arrays_are_streams = arrays_are_streams
         # Who says plain JSON sends one document, which may have line ends in it.
@@ -226,10 +231,14 @@ class ResponseBody:
         self._media = content_type.lower().startswith(_MEDIA)
         self._messages = GrpcParser(message_encoding) if content_type.lower().startswith(_GRPC) else None
         self._head = b""
-        self._parser: SseParser | JsonArrayParser | LinesParser | EventStreamParser | GrpcParser | None = None
+        self._parser: Parser | None = None
         self.kind = Kind.UNKNOWN
         self.document = Collector(MAX_DOCUMENT_BYTES)
         self.lost = False
+
+    @property
+    def is_grpc(self) -> bool:
+        return self._messages is not None or self.kind is Kind.MESSAGES
 
     @property
     def broken(self) -> bool:
@@ -253,10 +262,19 @@ class ResponseBody:
                 return ()
             data = self._decide()
         if self._parser is not None:
-            return self._parser.receive(data)
+            return self._parse(self._parser, data)
         if self.kind is not Kind.MEDIA:
             self.document.add(data)
         return ()
+
+    def _parse(self, parser: Parser, data: bytes) -> Iterable[StreamItem]:
+        try:
+            return parser.receive(data)
+        except ProtocolError:
+            if not (self._guesses_messages and isinstance(parser, GrpcParser)):
+                raise
+            parser.gap()
+            return ()
 
     def _decide(self) -> bytes:
         data, self._head = self._head, b""
@@ -268,6 +286,8 @@ class ResponseBody:
             self.kind, self._parser = Kind.ARRAY, JsonArrayParser()
         elif is_frame(data[:PRELUDE_BYTES]):
             self.kind, self._parser = Kind.FRAMES, EventStreamParser()
+        elif self._guesses_messages and data[:1] in (b"\0", b"\1"):
+            self.kind, self._parser = Kind.MESSAGES, GrpcParser()
         elif data.startswith(b"{") and self._lines_are_streams:
             self.kind, self._parser = Kind.LINES, LinesParser()
         elif self._media and not data.startswith((b"{", b"[")):
@@ -293,7 +313,7 @@ class ResponseBody:
         if self.kind is Kind.UNKNOWN:
             data = self._decide()
             if self._parser is not None:
-                items += self._parser.receive(data)
+                items += self._parse(self._parser, data)
             else:
                 self.document.add(data)
         if self._parser is not None and not self.broken:

@@ -56,6 +56,7 @@ class Exchange:
     __slots__ = (
         "_body",
         "_dialect",
+        "_grpc_status",
         "_request_body",
         "_request_done",
         "_response",
@@ -96,6 +97,8 @@ class Exchange:
         self._request_done = False
         self._response: ResponseHead | None = None
         self._body: ResponseBody | None = None
+        self._grpc_status = ""
+        """How a gRPC call went; "" where that was not said, or not seen."""
 
     @property
     def buffered_bytes(self) -> int:
@@ -126,6 +129,7 @@ class Exchange:
 
     def response_head(self, head: ResponseHead, at_ns: int) -> None:
         head = with_grpc_status(head, head.headers)
+        self._grpc_status = head.headers.get("grpc-status", "")
         self._response = head
         self.first_byte_at_ns = at_ns
         if self._dialect is not None:
@@ -136,12 +140,14 @@ class Exchange:
                 lines_are_streams=self._dialect.lines_are_streams,
                 content_type=head.headers.get("content-type", ""),
                 message_encoding=head.headers.get("grpc-encoding", ""),
+                guesses_messages=isinstance(self._dialect, ByBody),
             )
 
     def response_trailers(self, trailers: Mapping[str, str]) -> None:
         """gRPC says how it went when it is over."""
         if self._response is None or not trailers:
             return
+        self._grpc_status = trailers.get("grpc-status", self._grpc_status)
         head = with_grpc_status(self._response, trailers)
         if head is not self._response:
             self._response = head
@@ -176,6 +182,7 @@ class Exchange:
         status = self._response.status if self._response else 0
         if self._dialect is None:
             return self._unsupported(conn, cgroup_id, status)
+        complete = complete and self._went_well(self._dialect)
         api, reading = self._dialect.api, self._read(self._dialect, complete, at_ns, refused=refused)
         if isinstance(self._dialect, ByBody):
             api, self.provider = self._dialect.found, self._dialect.provider
@@ -220,6 +227,18 @@ class Exchange:
             status=status,
             reason="unknown_api",
         )
+
+    def _went_well(self, dialect: Dialect) -> bool:
+        """
+        HTTP's framing also ends where a gRPC call fails half way.  Whose end was not seen (its name was said before we came) is whole if
+        the one answer came, or a stream's own end.
+        """
+        body = self._body
+        asked = isinstance(dialect, ByBody) and dialect.asked_in_messages
+        if body is None or not (asked or body.is_grpc) or self._grpc_status:
+            return self._grpc_status in ("", "0")
+        reading = dialect.reading(complete=False, streaming=True)
+        return bool(self.first_token_at_ns) and (bool(reading.finish_reason) or not reading.streaming)
 
     def _read(self, dialect: Dialect, complete: bool, at_ns: int, *, refused: bool) -> Reading:
         self.request_end(complete=False)  # an answer can come before the request is all sent

@@ -8,7 +8,7 @@ than anything we read (a picture in it) is left out as it comes.
 from __future__ import annotations
 
 from agent.model import ProtocolError, StreamItem
-from agent.protocol.content import Decoder, decoder_for
+from agent.protocol.content import Identity, decoder_for
 
 # gRPC's own default for what a client takes is 4 MiB.
 MAX_MESSAGE_BYTES = 8 * 1024 * 1024
@@ -79,12 +79,16 @@ class GrpcParser:
     def _message(self, flag: int, data: bytes) -> bytes | None:
         if flag == _PLAIN:
             return data
-        decoder: Decoder = decoder_for(self._encoding, data[:12])
+        decoder = decoder_for(self._encoding, data[:12])
         try:
-            return decoder.decode(data)[:MAX_MESSAGE_BYTES]
+            # What is compressed in a way that we don't know (snappy; a name that was said before we came) is no message.
+            decoded = None if isinstance(decoder, Identity) else decoder.decode(data)
         except ProtocolError:
+            decoded = None
+        if decoded is None or len(decoded) > MAX_MESSAGE_BYTES:
             self.damaged = True
             return None
+        return decoded
 
 
 def messages(body: bytes, encoding: str = "") -> list[bytes]:

@@ -46,6 +46,17 @@ def test_a_message_that_is_not_as_its_flag_says_is_left_out() -> None:
     assert read([framed(broken, 1) + framed(b"next")], "gzip") == ([b"next"], True)
 
 
+def test_a_message_in_an_unknown_coding_is_left_out() -> None:
+    """What is compressed is nobody's message, whatever it is compressed with."""
+    for encoding in ("", "snappy", "gzip"):
+        assert read([framed(b"\x06\x14squeezed", 1) + framed(b"next")], encoding) == ([b"next"], True)
+
+
+def test_a_message_that_grows_beyond_all_bounds_is_left_out() -> None:
+    """Its beginning is no message."""
+    assert read([framed(gzip.compress(b"\x0a" * (MAX_MESSAGE_BYTES + 1)), 1)], "gzip") == ([], True)
+
+
 def test_a_message_without_its_end_is_none() -> None:
     """Cut is not whole."""
     assert read([framed(b"one") + framed(b"two")[:-1]]) == ([b"one"], True)
