@@ -103,17 +103,19 @@ def playing(certificates: tuple[Path, Path], *, compressed: bool) -> Iterator[in
 
 
 @contextlib.contextmanager
-def watched(kernel: Kernel, client: Client) -> Iterator[None]:
-    """Whatever TLS library the client uses is probed."""
+def watched(kernel: Kernel, client: Client, *beside: int) -> Iterator[None]:
+    """Whatever TLS libraries the client uses are probed, and those of the processes ``beside`` it."""
+    pids = (client.pid, *beside)
     targets = Targets(
         kernel,
         planner=lambda elf: plan(elf, Abilities(uretprobe_safe=True)),
-        choose=lambda process: Choice.SELECTED if process.pid == client.pid else Choice.UNSELECTED,
+        choose=lambda process: Choice.SELECTED if process.pid in pids else Choice.UNSELECTED,
         learn=lambda _: None,
     )
     try:
-        targets.started(client.pid, time.time_ns())
-        assert [library.error for library in targets.status()] == [""]
+        for pid in pids:
+            targets.started(pid, time.time_ns())
+        assert {library.error for library in targets.status()} == {""}
         yield
     finally:
         targets.close()
