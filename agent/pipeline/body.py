@@ -267,7 +267,7 @@ class ResponseBody:
             self.document.add(data)
         return ()
 
-    def _parse(self, parser: Parser, data: bytes) -> Iterable[StreamItem]:
+    def _parse(self, parser: Parser, data: bytes) -> Sequence[StreamItem]:
         try:
             return parser.receive(data)
         except ProtocolError:
