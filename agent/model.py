@@ -9,21 +9,11 @@ converts the kernel's monotonic stamps before anything else sees them.
 
 from __future__ import annotations
 
-import dataclasses
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TYPE_CHECKING, NamedTuple
-
-if not TYPE_CHECKING:
-
-    def dataclass(*, frozen, **options):
-        """
-        These values are frozen for the type checker, which every change has to pass.  At run time that would be one ``object.__setattr__``
-        for each field of each value, a tenth of what a call costs the agent; so there they are plain, and hashed by their fields all the same.
-        """
-        return dataclasses.dataclass(unsafe_hash=frozen, **options)
+from typing import NamedTuple
 
 # ---------------------------------------------------------------------------------------------------------------- capture
 
