@@ -24,16 +24,14 @@ from agent.attribution.attributor import Attributor
 from agent.attribution.podlist import PodListFile
 from agent.attribution.settings import AttributionSettings
 from agent.capture import mappings
-from agent.capture.elf import ElfFile
 from agent.capture.follower import Follower
 from agent.capture.kernel import Kernel, KernelSettings
-from agent.capture.plan import Plan
 from agent.capture.ring import ProcessEnded, ProcessStarted
 from agent.capture.selection import Choice, PodFacts, Selection
 from agent.capture.selftest import Result, SelfTest, as_seen, uretprobe_seccomp
 from agent.capture.signature import with_own
 from agent.capture.sites import Abilities
-from agent.capture.stacks import plan
+from agent.capture.stacks import noticed, plan
 from agent.capture.targets import Targets
 from agent.config import Config, NameSource
 from agent.config_choices import plaintext_ports
@@ -130,13 +128,15 @@ class Agent:
         self._selftest = uretprobe_seccomp(self._kernel)
         self._uretprobe_safe = self._selftest.result is Result.PASSED
         self._signatures = with_own(config.capture.signatures)
+        abilities = self._abilities()
         heard = mappings.opened(lambda reason: _LOG.warning(mappings.UNHEARD, reason=reason))
         self._targets = Targets(
             self._kernel,
-            planner=self._plan,
+            planner=lambda elf: plan(elf, abilities),
             choose=self._choose,
             learn=self._attributor.learn,
             told=heard is not None,
+            search=lambda elf: noticed.search(elf, abilities),
         )
         self._follower = Follower(self._targets, heard)
         self._heard = time.monotonic()
@@ -204,16 +204,12 @@ class Agent:
             max_pods=self.config.metrics.max_pods,
         )
 
-    def _plan(self, elf: ElfFile) -> Plan:
-        first = self.config.capture.sites.value == "first"
-        return plan(
-            elf,
-            Abilities(
-                uretprobe_safe=self._uretprobe_safe,
-                cookies=self._kernel.cookies,
-                signatures=self._signatures,
-                first_instructions=first,
-            ),
+    def _abilities(self) -> Abilities:
+        return Abilities(
+            uretprobe_safe=self._uretprobe_safe,
+            cookies=self._kernel.cookies,
+            signatures=self._signatures,
+            first_instructions=self.config.capture.sites.value == "first",
         )
 
     def _choose(self, process: Process) -> Choice:

@@ -32,6 +32,10 @@ class Library:
     users: set[int] = field(default_factory=set)
     """Selected processes that map it."""
     idle_since_ns: int = 0
+    searched: bool = False
+    """For stacks that nobody can read, beside those that have probes (``agent/capture/further.py``)."""
+    remark: str = ""
+    """What else is to be told of it."""
     linked_ticks: int = 0
     """When it got its link, on the clock of ``Process.start_ticks``."""
 
@@ -77,6 +81,7 @@ def selected(process: Process, used: Sequence[Library], signs: Collection[Sign])
     if read is None:
         return None
     notes = [f"not all functions have a probe: {', '.join(read.plan.missing)}"] if read.plan.missing else []
+    notes += [read.remark] if read.remark else []
     notes += [f"also has {stack.stack}, which can't be read, and no sign of its use was seen" for _, stack in carried]
     return ProcessCoverage(
         process=process,

@@ -85,7 +85,7 @@ class Sign(enum.Enum):
     PROGRAM = "program"
     """That the file is its program, which was built with the stack to use it; of a library, a connection as for TCP."""
     TCP = "tcp"
-    """A TCP connection to port 443."""
+    """A TCP connection to a port of HTTPS."""
     UDP = "udp"
     """The same of UDP."""
 

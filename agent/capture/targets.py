@@ -19,6 +19,7 @@ from agent.capture import coverage
 from agent.capture.coverage import Library, Link
 from agent.capture.elf import ElfFile
 from agent.capture.follower import Look
+from agent.capture.further import Further, Search
 from agent.capture.judge import Budget, Judge, Judged
 from agent.capture.plan import Plan, Sign, Site
 from agent.capture.processes import Code, FileId, Mapped, mapped_code, opened, read_process
@@ -104,7 +105,8 @@ class Targets:
     Knows processes, their TLS files and the links on them.  Used from one thread; it may block on reading files.
 
     ``choose`` says whether a process is selected; ``learn`` is told of every process while it can be read.  ``told``: the caller will
-    say of every mapping (``look``, ``look_soon``), so that nobody need be looked at again without.
+    say of every mapping (``look``, ``look_soon``), so that nobody need be looked at again without.  ``search`` is asked of files that have
+    their probes.
     """
 
     def __init__(
@@ -115,10 +117,12 @@ class Targets:
         choose: Callable[[Process], Choice],
         learn: Callable[[Process], None],
         told: bool = False,
+        search: Search = lambda _: iter(()),
     ) -> None:
         self._looks_after_ns = () if told else RESCAN_AFTER_NS
         self._attacher = attacher
         self._judge = Judge(planner)
+        self._further = Further(search)
         self._choose = choose
         self._learn = learn
         self._watched: dict[int, _Watched] = {}
@@ -210,6 +214,9 @@ class Targets:
                 self._look(watched, at_ns)
             elif watched.next_signs_ns and at_ns >= watched.next_signs_ns:
                 self._seek_signs(watched, at_ns)
+        if (more := self._further.step(at_ns)) is not None:
+            for pid in more.users:
+                self._seek_signs(self._watched[pid], at_ns)
         self._close_idle(at_ns)
 
     def reconcile(self, alive: Iterable[int], at_ns: int) -> None:
@@ -343,6 +350,8 @@ class Targets:
         library.idle_since_ns = 0
         if library.link is None:
             self._attach(library, mapped)
+        if library.link is not None and not library.searched:
+            self._further.wish(library, mapped)
         return True
 
     def _attach(self, library: Library, mapped: Mapped) -> None:
@@ -374,10 +383,8 @@ class Targets:
         return coverage.selected(watched.process, self._used(watched), watched.signs)
 
     def _leave(self, file: FileId, pid: int) -> None:
-        library = self._libraries.get(file)
-        if library is None:
-            return
-        library.users.discard(pid)
+        if (library := self._libraries.get(file)) is not None:
+            library.users.discard(pid)
 
     def _close_idle(self, at_ns: int) -> None:
         idle = [(file, library) for file, library in self._libraries.items() if not library.users]

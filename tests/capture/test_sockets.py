@@ -22,7 +22,7 @@ def listener(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
         made = socket.create_server((address, 0), family=request.param)
     except OSError:
         pytest.skip("this machine has no IPv6")
-    monkeypatch.setattr(sockets, "_PORT", f":{made.getsockname()[1]:04X}")
+    monkeypatch.setattr(sockets, "_PORTS", (1, made.getsockname()[1]))
     with made:
         yield made
 
@@ -48,6 +48,20 @@ def test_datagrams_to_the_port_are_another_sign(listener: socket.socket) -> None
     with socket.socket(listener.family, socket.SOCK_DGRAM) as sender:
         sender.connect(listener.getsockname()[:2])
         assert signs_of(os.getpid()) == {Sign.UDP}
+
+
+def test_the_clusters_api_server_is_none(listener: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every operator talks to it, by its service's address; also an IPv4 one from a socket of IPv6."""
+    host, port = listener.getsockname()[:2]
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", host)
+    with socket.create_connection((host, port)):
+        assert signs_of(os.getpid()) == set()
+    if listener.family == socket.AF_INET:
+        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as mapped:
+            mapped.connect((f"::ffff:{host}", port))
+            assert signs_of(os.getpid()) == set()
+            monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "kubernetes.default.svc")
+            assert signs_of(os.getpid()) == {Sign.TCP}
 
 
 def test_a_process_that_is_gone_gives_none() -> None:

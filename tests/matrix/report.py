@@ -18,8 +18,8 @@ can't be read and `podtab coverage` says so of its process with the reason.
 """
 _CLOSING = """
 What the table does not say: a process is read from the moment its library carries a probe. A library that some process has had before carries one already,
-so that the next process is read from its first byte. Of the first process with a library, what it says within some 100 ms of its start is missed; a library
-that is loaded later is found by looking again, 0.1, 0.3, 1, 3, 10 and 30 s after the process was found. The clients here wait until they are found, and beside
+so that the next process is read from its first byte. A library that nobody has had is probed when a process maps it as code, at its start or later: what that
+process says within some 10 to 30 ms of it is missed, with a large program that has BoringSSL built in within 100 to 200 ms. The clients here wait until they are found, and beside
 programs that make one call and end, another one of the kind waits.
 """
 

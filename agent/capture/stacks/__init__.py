@@ -33,7 +33,7 @@ def plan(elf: ElfFile, abilities: Abilities) -> Plan:
     plans = [stack.plan(elf, abilities) for stack in STACKS]
     if not any(one.sites or one.missing or one.unreadable for one in plans):
         plans.append(WITHOUT_SYMBOLS.plan(elf, abilities))
-    # A file that is read is probed at once: the first calls of its first process wait for nobody.
+    # A file that is read is probed at once: the first calls of its first process wait for nobody.  agent/capture/further.py asks later.
     if not any(one.sites for one in plans):
         plans.append(NOTICED.plan(elf, abilities))
     return Plan(

@@ -2,7 +2,7 @@
 Stacks that are noticed and not read: TLS in stripped Rust programs, in Java and Erlang, and QUIC, whose bytes pass no function that can be probed from outside.
 
 Why not, for each: docs/decisions/0015-stacks-that-are-noticed.md.  A library is known by a function that only it has; Rust's crates, which are
-always linked in and mostly stripped, by the paths of their sources, which their panics name.
+always linked in and mostly stripped, by the paths of their sources, which their panics name; so is Google's QUIC.
 """
 
 from __future__ import annotations
@@ -81,6 +81,9 @@ CRATES = {
     ),
     b"quiche": _quic("quiche", Sign.PROGRAM),
 }
+# Google's, in C++: Envoy, Cronet, browsers.
+_GOOGLE_QUIC = b"quiche/quic/core/quic_session.cc"
+GOOGLE_QUIC = _quic("Google's QUICHE")
 # …/registry/src/…/rustls-0.23.46/src/conn.rs, or vendored: …/rustls/src/conn.rs; not hyper-rustls-0.27.10/src/…
 _SOURCE = re.compile(rb"(?<![\w-])(%s)(?:-(\d+\.\d+\.\d+)[\w.+-]{0,40})?/src/[\w/]+\.rs" % b"|".join(CRATES))
 
@@ -92,40 +95,49 @@ class Noticed:
 
     @staticmethod
     def plan(elf: ElfFile, abilities: Abilities) -> Plan:
-        functions = elf.functions(name for known in KNOWN for name in known.functions)
-        found = [
-            known.told
-            for known in KNOWN
-            if any(name in functions for name in known.functions)
-            and (not known.text or any(known.text in window for window in _constants(elf)))
-        ]
-        return Plan(sites=(), unreadable=(*found, *_crates(elf, abilities)))
+        return Plan(sites=(), unreadable=tuple(one for one in search(elf, abilities) if one is not None))
 
 
-def _crates(elf: ElfFile, abilities: Abilities) -> Iterator[Unreadable]:
-    """Of Rust, with the version where its path says it."""
-    if sum(segment.size for segment in elf.code) < MIN_CODE_BYTES:
-        return
+def search(elf: ElfFile, abilities: Abilities) -> Iterator[Unreadable | None]:
+    """What it carries; None wherever a large file has kept us for some milliseconds, for who has something else to do in between."""
+    functions = elf.functions(name for known in KNOWN for name in known.functions)
+    for known in KNOWN:
+        if any(name in functions for name in known.functions) and (
+            not known.text or any(known.text in window for window in _constants(elf))
+        ):
+            yield known.told
+    if sum(segment.size for segment in elf.code) >= MIN_CODE_BYTES:
+        yield from _by_sources(elf, abilities)
+
+
+def _by_sources(elf: ElfFile, abilities: Abilities) -> Iterator[Unreadable | None]:
+    """By paths of source files; of Rust's crates with the version where the path says it."""
     seen: dict[bytes, bytes] = {}
+    google = False
     for window in _constants(elf):
+        yield None
         if not any(crate in window for crate in CRATES):  # by far the quickest answer, and nearly always the last one
             continue
+        google = google or _GOOGLE_QUIC in window
         for match in _SOURCE.finditer(window):
             seen[match[1]] = seen.get(match[1]) or match[2] or b""
+    if google:
+        yield GOOGLE_QUIC
     for crate in sorted(seen):
         told = CRATES[crate]
         version = seen[crate].decode()
-        detail = _why_unread(elf, abilities, told.detail) if crate == b"rustls" else told.detail
-        yield Unreadable(stack=f"{told.stack} {version}".strip(), detail=detail, remedy=told.remedy, sign=told.sign)
+        detail = _why_unread(elf, abilities) if crate == b"rustls" else told.detail
+        if detail:
+            yield Unreadable(stack=f"{told.stack} {version}".strip(), detail=detail, remedy=told.remedy, sign=told.sign)
 
 
-def _why_unread(elf: ElfFile, abilities: Abilities, otherwise: str) -> str:
-    """Of rustls in this program."""
+def _why_unread(elf: ElfFile, abilities: Abilities) -> str:
+    """Of rustls in this program; "" where it is read."""
     try:
         rustls.study(elf, abilities)
     except rustls.NotUnderstoodError as error:
         return str(error)
-    return otherwise
+    return ""
 
 
 def _constants(elf: ElfFile) -> Iterator[bytes]:

@@ -13,7 +13,8 @@ import pytest
 from agent.capture.elf import ElfFile
 from agent.capture.plan import Sign, Unreadable
 from agent.capture.sites import Abilities
-from agent.capture.stacks.noticed import CRATES, KNOWN, Known, Noticed
+from agent.capture.stacks import rustls
+from agent.capture.stacks.noticed import CRATES, GOOGLE_QUIC, KNOWN, Known, Noticed
 
 CARGO = "/home/builder/.cargo/registry/src/index-0123456789abcdef"
 
@@ -61,6 +62,21 @@ def test_a_crate_is_known_by_its_sources(build: Callable[..., Path], path: str, 
     assert found.remedy
 
 
+def test_a_rustls_that_is_read_is_not_told(build: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its sources are named in the program all the same."""
+    path = build(f"{CARGO}/rustls-0.23.46/src/conn.rs")
+    assert [one.stack for one in noticed(path)] == ["rustls 0.23.46"]
+    monkeypatch.setattr(rustls, "study", lambda *_: None)
+    assert noticed(path) == ()
+
+
+def test_googles_quic_is_known_by_its_sources(build: Callable[..., Path]) -> None:
+    """Envoy's, stripped: it logs where it is; told only with a sign of use, because every Envoy has it."""
+    text = "external/com_github_google_quiche/quiche/quic/core/quic_session.cc"
+    assert noticed(build("a", text, strip=True)) == (GOOGLE_QUIC,)
+    assert GOOGLE_QUIC.sign is Sign.UDP
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -97,6 +113,6 @@ def test_programs_without_any_are_none() -> None:
 
 def test_what_is_told_can_be_acted_on() -> None:
     """Each with a reason and a remedy; only what nothing but its users load is told without a sign of use."""
-    told = [*(known.told for known in KNOWN), *CRATES.values()]
+    told = [*(known.told for known in KNOWN), *CRATES.values(), GOOGLE_QUIC]
     assert all(one.detail and one.remedy for one in told)
     assert [one.stack for one in told if one.sign is Sign.PRESENT] == ["aioquic"]
