@@ -104,6 +104,14 @@ class Agent:
             max_workloads=config.metrics.max_workloads,
         )
         self._otlp = otlp.build(config.otlp_asked)
+        self._kernel = Kernel(
+            KernelSettings(
+                plaintext_ports=plaintext_ports(config.capture.plaintext),
+                ring_bytes=config.capture.ring_bytes,
+                max_call_bytes=config.capture.max_copy_bytes,
+                links=config.capture.links.value,
+            )
+        )
         self._pipeline = Pipeline(
             dialects=DIALECTS,
             provider_of=Providers(config.providers.extra_hosts).provider_of,
@@ -113,18 +121,11 @@ class Agent:
                 config.estimation.tokenizer.value,
                 lambda error: _LOG.warning("the tokenizer failed: characters are counted from now on", error=error),
             ),
+            peer_of=self._kernel.peers.peer_of,
             max_connections=config.core.max_connections,
             max_buffered_bytes=config.core.max_buffered_bytes,
         )
         self._gateways = Gateways(self._pipeline.within_another)
-        self._kernel = Kernel(
-            KernelSettings(
-                plaintext_ports=plaintext_ports(config.capture.plaintext),
-                ring_bytes=config.capture.ring_bytes,
-                max_call_bytes=config.capture.max_copy_bytes,
-                links=config.capture.links.value,
-            )
-        )
         self._selftest = uretprobe_seccomp(self._kernel)
         self._uretprobe_safe = self._selftest.result is Result.PASSED
         self._signatures = with_own(config.capture.signatures)

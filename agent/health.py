@@ -77,6 +77,7 @@ class AgentHealth:
         capture = self.capture()
         values: dict[Metric, Samples] = {
             metrics.KERNEL_EVENTS: {(name,): float(value) for name, value in self.kernel.counters().items()},
+            metrics.PEERS: {(str(fate),): float(number) for fate, number in self.kernel.peers.fates.items()},
             metrics.RING_FILL: {(): float(self.kernel.ring.fill_bytes)},
             metrics.RING_SIZE: {(): float(self.config.capture.ring_bytes)},
             metrics.LIBRARIES: {("probed",): capture.libraries_probed, ("failed",): capture.libraries_failed},

@@ -65,9 +65,31 @@ static __always_inline void account(struct moved *moved, u64 size)
         emit_bytes(moved, size);
 }
 
+static __always_inline void tell_descriptor(struct conn_key *key, u32 number, u32 how)
+{
+    struct descriptor told = {.number = number, .how = how};
+    struct conn_key place = {.ssl = PLAIN_POINTER | number, .tgid = key->tgid};
+    u64 ssl = key->ssl;
+    descriptors.update(key, &told);
+    holders.update(&place, &ssl);
+}
+
+static __always_inline void forget_descriptor(struct conn_key *key)
+{
+    struct descriptor *told = descriptors.lookup(key);
+    if (!told)
+        return;
+    struct conn_key place = {.ssl = PLAIN_POINTER | told->number, .tgid = key->tgid};
+    u64 *holder = holders.lookup(&place);
+    if (holder && *holder == key->ssl)
+        holders.delete(&place);
+    descriptors.delete(key);
+}
+
 static __always_inline int end_connection(u64 ssl)
 {
     struct conn_key key = {.ssl = ssl, .tgid = bpf_get_current_pid_tgid() >> 32};
+    forget_descriptor(&key);
     struct conn *conn = connections.lookup(&key);
     if (!conn)
         return 0;

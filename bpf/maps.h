@@ -17,6 +17,15 @@ BPF_HASH(connections, struct conn_key, struct conn, MAX_CONNECTIONS);
 // Written by user space; read once and deleted here, when the connection's next call comes; else deleted with the connection.
 BPF_HASH(verdicts, struct conn_key, struct verdict, MAX_CONNECTIONS);
 
+// From a connection to the descriptor that it reads from.
+// Written when that is told, which is at the connection's beginning; deleted with the connection.  LRU, because it is a hint and no live state: it is looked
+// up when the connection is judged ours, soon after, and processes end without freeing anything.
+BPF_TABLE("lru_hash", struct conn_key, struct descriptor, descriptors, MAX_DESCRIPTORS);
+
+// From a descriptor to the connection that it was told of last: of who had the number before it is not known any more.
+// Written and deleted with the other one; LRU for the same reason.
+BPF_TABLE("lru_hash", struct conn_key, u64, holders, MAX_DESCRIPTORS);
+
 // From a cgroup id to 1 when its workload is not selected.  Written and deleted by user space.
 BPF_HASH(unselected, u64, u32, MAX_CGROUPS);
 

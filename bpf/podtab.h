@@ -61,6 +61,18 @@ struct conn {
     unsigned int link;  // whose probes it belongs to, where no call is remembered: tls_go.c
 };
 
+// How it is known which descriptor a connection reads from.
+enum descriptor_how {
+    HOW_CONTRADICTED = 0,  // two ways gave two answers: nobody knows
+    HOW_GIVEN = 1,         // the program gave it to the library
+    HOW_MEMORY = 2,        // it stands in the connection's own memory: Go
+};
+
+struct descriptor {
+    unsigned int number;
+    unsigned int how;  // enum descriptor_how
+};
+
 // User space's answer about a connection; born_ns keeps a late answer from hitting the pointer's next owner.
 struct verdict {
     unsigned long long born_ns;
@@ -110,5 +122,6 @@ enum counter {
     SELFTEST_HITS = 13,        // of the probe on our own child
     CONNECTION_UNREADABLE = 14,  // whose bytes they are could not be read: Go, rustls
     LATE_CLOSES = 15,          // of a descriptor that the next connection had already; harmless
-    COUNTERS_LENGTH = 16,
+    DESCRIPTORS_UNREADABLE = 16,  // Go: not a socket's, or not where known compilers put it
+    COUNTERS_LENGTH = 17,
 };

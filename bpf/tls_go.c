@@ -30,6 +30,41 @@ static __always_inline bool belongs_to_another(struct conn *conn, u32 link)
     return 0;
 }
 
+// Where Go has a socket's descriptor, behind the pointers tls.Conn.conn → net.TCPConn.fd → net.netFD: the same from 1.17 to 1.26
+// (tests/kernel/test_peer.py runs them).  A connection inside another, or of the program's own kind, has something else there.
+struct go_interface {
+    u64 type;
+    u64 data;
+};
+
+struct go_net_fd {
+    u64 lock[2];
+    s64 descriptor;
+    u64 poll[4];
+    s64 family;
+    s64 socket_type;
+};
+
+#define GO_FAMILY_INET 2
+#define GO_FAMILY_INET6 10
+#define GO_SOCK_STREAM 1
+#define MAX_GO_DESCRIPTOR 0x7fffffff
+
+static __always_inline void go_descriptor(struct conn_key *key)
+{
+    struct go_interface conn = {};
+    u64 fd = 0;
+    struct go_net_fd net_fd = {};
+    if (bpf_probe_read_user(&conn, sizeof(conn), (void *)key->ssl) || bpf_probe_read_user(&fd, sizeof(fd), (void *)conn.data) ||
+        bpf_probe_read_user(&net_fd, sizeof(net_fd), (void *)fd) || net_fd.socket_type != GO_SOCK_STREAM ||
+        (net_fd.family != GO_FAMILY_INET && net_fd.family != GO_FAMILY_INET6) || net_fd.descriptor < 0 ||
+        net_fd.descriptor > MAX_GO_DESCRIPTOR) {
+        count(DESCRIPTORS_UNREADABLE, 1);
+        return;
+    }
+    tell_descriptor(key, net_fd.descriptor, HOW_MEMORY);
+}
+
 static __always_inline int go_moved(u64 cookie, u64 pointer, u64 buffer, u64 size, u32 direction)
 {
     if (!size)
@@ -41,6 +76,9 @@ static __always_inline int go_moved(u64 cookie, u64 pointer, u64 buffer, u64 siz
     moved.conn = connection_of(&moved.key, link);
     if (belongs_to_another(moved.conn, link))
         return 0;
+    // A client writes first.
+    if (direction == SENT && moved.conn && !moved.conn->position[SENT])
+        go_descriptor(&moved.key);
     account(&moved, size);
     return 0;
 }

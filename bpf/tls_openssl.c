@@ -120,6 +120,21 @@ int close_entry(struct pt_regs *ctx) { return end_connection(PT_REGS_PARM1(ctx))
 // SSL_new gives out an address: whatever connection had it before has ended, though nobody saw its end.
 int open_return(struct pt_regs *ctx) { return end_connection(PT_REGS_RC(ctx)); }
 
+// SSL_set_fd and others' (connection, descriptor).  GnuTLS' gnutls_transport_set_ptr takes a pointer as well, to whatever its own functions use: nothing is
+// mapped below 65,536, so what is smaller is a descriptor.
+#define MAX_GIVEN 65536
+
+int descriptor_entry(struct pt_regs *ctx)
+{
+    struct conn_key key = {.ssl = PT_REGS_PARM1(ctx), .tgid = bpf_get_current_pid_tgid() >> 32};
+    u64 number = PT_REGS_PARM2(ctx);
+    // Whatever was said before on this pointer went over another descriptor: that connection has ended.
+    end_connection(key.ssl);
+    if (number < MAX_GIVEN)
+        tell_descriptor(&key, number, HOW_GIVEN);
+    return 0;
+}
+
 // Proof that the probe on our own child fired: agent/capture/selftest.py.
 int selftest_probe(struct pt_regs *ctx)
 {

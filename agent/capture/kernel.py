@@ -25,10 +25,12 @@ from agent.capture.links import (
     attach_perf,
     explained,
 )
+from agent.capture.maps import Maps
 from agent.capture.memory import release_compiler
+from agent.capture.peers import Peers
 from agent.capture.plaintext import Plaintext
 from agent.capture.plan import Count, Probe, Role, Site
-from agent.capture.records import COUNTERS, Conn, ConnKey, VerdictValue, cookie
+from agent.capture.records import COUNTERS, ConnKey, VerdictValue, cookie
 from agent.capture.ring import Happening, ProcessEnded, ProcessStarted, RingReader
 from agent.model import Closed, ConnId, Judgement, PodtabError, Verdict
 
@@ -55,7 +57,9 @@ _PROGRAMS = {
     (Role.RUSTLS_SEND_SLICE, False): "rustls_send_slice",
     (Role.RUSTLS_SEND_SLICES, False): "rustls_send_slices",
     (Role.RUSTLS_RECEIVE, False): "rustls_receive",
+    (Role.DESCRIPTOR, False): "descriptor_entry",
 }
+_LIVE = ("threads", "connections", "verdicts", "descriptors", "holders", "unselected", "links")
 _PAGE_BYTES = 4096
 # The offset between the kernel's monotonic clock and wall time moves with NTP; slowly.
 _CLOCK_AGE_NS = 60 * 10**9
@@ -70,6 +74,8 @@ class KernelSettings:
     ring_bytes: int = 16 * 1024**2
     """A power of two."""
     max_connections: int = 65_536
+    max_descriptors: int = 16_384
+    """Of connections that have just begun: they are asked for once."""
     max_threads: int = 65_536
     max_cgroups: int = 16_384
     max_links: int = 4_096
@@ -94,6 +100,7 @@ class Kernel:
         self.link_problem = ""
         """Why uprobe_multi was not used although this kernel is new enough."""
         self._bpf = self._compile()
+        self._maps = self._open_maps()
         self._programs: dict[str, int] = {}
         self._unselected: set[int] = set()
         self._open = True
@@ -102,13 +109,14 @@ class Kernel:
         self._closed: list[Closed] = []
         ports = self.settings.plaintext_ports
         self._plaintext = None if ports is None else Plaintext(ports, self.judge)
+        self.peers = Peers(self._maps.descriptor_of)
         try:
             self._load_all()
             for name, tracepoint in (("process_exec", "sched_process_exec"), ("process_exit", "sched_process_exit")):
                 self._bpf.attach_raw_tracepoint(tp=tracepoint.encode(), fn_name=name.encode())
             if self._plaintext is not None:
                 for port in ports or ():
-                    self._update("plain_ports", ctypes.c_uint32(port), ctypes.c_uint32(1))
+                    self._maps.update("plain_ports", ctypes.c_uint32(port), ctypes.c_uint32(1))
                 self._bpf.attach_raw_tracepoint(tp=b"sys_exit", fn_name=b"syscall_exit")
         except Exception as error:  # noqa: BLE001 - BCC raises nothing narrower
             raise CaptureError(f"the kernel refused the BPF programs: {error}; see `podtab doctor`") from None
@@ -134,6 +142,7 @@ class Kernel:
             f"-DRING_PAGES={settings.ring_bytes // _PAGE_BYTES}",
             f"-DMAX_THREADS={settings.max_threads}",
             f"-DMAX_CONNECTIONS={settings.max_connections}",
+            f"-DMAX_DESCRIPTORS={settings.max_descriptors}",
             f"-DMAX_CGROUPS={settings.max_cgroups}",
             f"-DMAX_LINKS={settings.max_links}",
             f"-DMAX_PARTS={max(1, settings.max_call_bytes // 16384)}",
@@ -150,6 +159,13 @@ class Kernel:
             raise CaptureError(
                 f"the BPF programs can't be compiled or their maps made: {error}; see `podtab doctor`"
             ) from None
+
+    def _open_maps(self) -> Maps:
+        from bcc import lib
+
+        return Maps(
+            lib, lambda table: int(self._bpf[table.encode()].map_fd), max_keys=4 * self.settings.max_connections
+        )
 
     def _load_all(self) -> None:
         """With uprobe_multi, tried once on ourselves; where that fails and nobody asked for it, with perf_event."""
@@ -190,9 +206,9 @@ class Kernel:
             name = _PROGRAMS[site.role, site.extended]
             spots = groups.setdefault((name, site.probe == Probe.URETPROBE), [])
             spots.append(Spot(file_offset=site.file_offset, cookie=value))
-        if not self._update("links", number, ctypes.c_uint32(1)):
+        if not self._maps.update("links", number, ctypes.c_uint32(1)):
             raise AttachError(f"{path}: more than {self.settings.max_links} libraries are being watched")
-        link = Link(id=number.value, farewell=lambda: self._open and self._delete("links", number))
+        link = Link(id=number.value, farewell=lambda: self._open and self._maps.delete("links", number))
         # Entries last: a return that finds no entry is dropped, an entry without its return would leave half a call.
         for (name, returning), spots in sorted(groups.items(), key=lambda item: "entry" in item[0][0]):
             try:
@@ -238,6 +254,7 @@ class Kernel:
     def poll(self) -> list[Happening]:
         """Everything since the last poll.  The end of a process closes its connections."""
         happened = self._poll()
+        self.peers.turn(happened)
         return happened if self._plaintext is None else self._plaintext.admitted(happened)
 
     def _poll(self) -> list[Happening]:
@@ -272,9 +289,8 @@ class Kernel:
     def forget(self, conn: ConnId) -> None:
         """Delete what the kernel keeps of a connection."""
         key = ConnKey(ssl=conn.pointer, tgid=conn.pid)
-        if self._contains("connections", key, conn.born_ns):
-            self._delete("connections", key)
-            self._delete("verdicts", key)
+        if self._maps.holds(key, conn.born_ns):
+            self._maps.forget(key)
         self.ring.forget(conn)
 
     # --------------------------------------------------------------------------------------------------------- answers
@@ -283,18 +299,20 @@ class Kernel:
         """Tell the kernel, once, whether a connection is ours."""
         key = ConnKey(ssl=verdict.conn.pointer, tgid=verdict.conn.pid)
         value = VerdictValue(born_ns=verdict.conn.born_ns, judgement=_JUDGEMENTS[verdict.judgement])
-        if self._contains("connections", key, verdict.conn.born_ns):
-            self._update("verdicts", key, value)
+        if self._maps.holds(key, verdict.conn.born_ns):
+            self._maps.update("verdicts", key, value)
+            if verdict.judgement is Judgement.WATCH:
+                self.peers.peer_of(verdict.conn)
 
     def select(self, cgroup_id: int, selected: bool) -> None:
         """Drop, or no longer drop, the calls of a cgroup before any copy."""
         key = ctypes.c_uint64(cgroup_id)
         if selected:
-            self._delete("unselected", key)
+            self._maps.delete("unselected", key)
             self._unselected.discard(cgroup_id)
-        elif self._update("unselected", key, ctypes.c_uint32(1)):
+        elif self._maps.update("unselected", key, ctypes.c_uint32(1)):
             self._unselected.add(cgroup_id)
-        self._update("unselected_count", ctypes.c_uint32(0), ctypes.c_uint32(len(self._unselected)))
+        self._maps.update("unselected_count", ctypes.c_uint32(0), ctypes.c_uint32(len(self._unselected)))
 
     def sweep(self) -> int:
         """
@@ -303,18 +321,18 @@ class Kernel:
         """
         removed = 0
         alive: dict[int, bool] = {}
-        for table in ("connections", "verdicts"):
-            for key in self._keys(table):
+        for table in ("connections", "verdicts", "descriptors", "holders"):
+            for key in self._maps.keys(table):
                 if key.tgid not in alive:
                     alive[key.tgid] = os.path.exists(f"/proc/{key.tgid}")
-                if not alive[key.tgid] or (table == "verdicts" and not self._contains("connections", key)):
-                    self._delete(table, key)
+                if not alive[key.tgid] or (table == "verdicts" and not self._maps.holds(key)):
+                    self._maps.delete(table, key)
                     removed += 1
         # The record of an end may still be in the ring: only what is missing twice has ended.
         missing = {
             conn
             for conn in self.ring.known()
-            if not self._contains("connections", ConnKey(ssl=conn.pointer, tgid=conn.pid), conn.born_ns)
+            if not self._maps.holds(ConnKey(ssl=conn.pointer, tgid=conn.pid), conn.born_ns)
         }
         for conn in missing & self._suspects:
             self.ring.forget(conn)
@@ -328,55 +346,21 @@ class Kernel:
     def counters(self) -> Mapping[str, int]:
         """``enum counter`` by name."""
         values = {}
-        fd = self._bpf[b"counters"].map_fd
         for index, name in enumerate(COUNTERS):
             value = ctypes.c_uint64()
-            self._lib().bpf_lookup_elem(fd, ctypes.byref(ctypes.c_uint32(index)), ctypes.byref(value))
+            self._maps.lookup("counters", ctypes.c_uint32(index), value)
             values[name] = value.value
         return values
 
     def map_sizes(self) -> Mapping[str, int]:
         """Entries of every map that holds live state."""
-        return {name: len(self._keys(name)) for name in ("threads", "connections", "verdicts", "unselected", "links")}
+        return {name: len(self._maps.keys(name)) for name in _LIVE}
 
     def close(self) -> None:
         """Detach and free everything but the caller's links, which are best closed before."""
         self._open = False
         self.ring.close()
         self._bpf.cleanup()
-
-    # ------------------------------------------------------------------------------------------------------------- maps
-
-    @staticmethod
-    def _lib() -> ctypes.CDLL:
-        from bcc import lib
-
-        return lib  # type: ignore[no-any-return]
-
-    def _fd(self, table: str) -> int:
-        return int(self._bpf[table.encode()].map_fd)
-
-    def _update(self, table: str, key: ctypes._CData, value: ctypes._CData) -> bool:
-        return int(self._lib().bpf_update_elem(self._fd(table), ctypes.byref(key), ctypes.byref(value), 0)) == 0
-
-    def _delete(self, table: str, key: ctypes._CData) -> bool:
-        return int(self._lib().bpf_delete_elem(self._fd(table), ctypes.byref(key))) == 0
-
-    def _contains(self, table: str, key: ctypes._CData, born_ns: int = 0) -> bool:
-        found = Conn()
-        missing = self._lib().bpf_lookup_elem(self._fd(table), ctypes.byref(key), ctypes.byref(found))
-        return not missing and born_ns in (0, found.born_ns)
-
-    def _keys(self, table: str) -> list[ConnKey]:
-        """A snapshot of a map's keys; of maps with other keys only the number counts."""
-        keys: list[ConnKey] = []
-        fd, key, following = self._fd(table), ConnKey(), ConnKey()
-        result = self._lib().bpf_get_first_key(fd, ctypes.byref(key), ctypes.sizeof(key))
-        while result == 0 and len(keys) <= 4 * self.settings.max_connections:
-            keys.append(ConnKey.from_buffer_copy(key))
-            result = self._lib().bpf_get_next_key(fd, ctypes.byref(key), ctypes.byref(following))
-            key = ConnKey.from_buffer_copy(following)
-        return keys
 
 
 def _has_threads(pid: int) -> bool:

@@ -2,7 +2,7 @@
 Which plaintext connections are taken, among those that begin like a request to an API.
 
 The kernel side knows a descriptor and its bytes.  A file can hold the same bytes, and a connection that is older than the agent has an unknown peer:
-/proc says both while the descriptor is open.  What is not taken is refused once, and from then on costs the kernel one look.
+/proc and the socket say both while the descriptor is open.  What is not taken is refused once, and from then on costs the kernel one look.
 """
 
 from __future__ import annotations
@@ -49,10 +49,11 @@ class Plaintext:
     def _decide(self, opened: Opened) -> Opened | None:
         conn, peer, is_socket = opened.conn, opened.peer, opened.is_socket
         if peer is None:
-            kind, inode = kind_of(conn.pid, conn.pointer & ~PLAIN_POINTER)
+            descriptor = conn.pointer & ~PLAIN_POINTER
+            kind = kind_of(conn.pid, descriptor)
             # Of one that is closed already its first call may tell.
             is_socket = kind is Kind.SOCKET or (is_socket and kind is Kind.GONE)
-            peer = peer_of(conn.pid, inode) if inode else None
+            peer = peer_of(conn.pid, descriptor)
         taken = is_socket and (not self._ports or (peer is not None and peer.port in self._ports))
         self._taken[conn] = taken
         if len(self._taken) > MAX_KNOWN:

@@ -35,6 +35,8 @@ class Role(enum.IntEnum):
     """The same, since rustls 0.23: one slice or several."""
     RUSTLS_RECEIVE = 15
     """Where a connection of rustls gets what was decrypted."""
+    DESCRIPTOR = 16
+    """Entry of the function that gives a connection, its first argument, the descriptor to use, its second."""
 
 
 class Probe(enum.StrEnum):

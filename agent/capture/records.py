@@ -66,6 +66,16 @@ class Conn(ctypes.Structure):
     )
 
 
+class DescriptorValue(ctypes.Structure):
+    """``struct descriptor``"""
+
+    _fields_ = (("number", ctypes.c_uint32), ("how", ctypes.c_uint32))
+
+
+CONTRADICTED, GIVEN, MEMORY = range(3)
+"""``enum descriptor_how``"""
+
+
 class VerdictValue(ctypes.Structure):
     """``struct verdict``"""
 
@@ -89,6 +99,7 @@ COUNTERS = (
     "selftest_hits",
     "connection_unreadable",
     "late_closes",
+    "descriptors_unreadable",
 )
 """``enum counter``, in its order."""
 

@@ -41,15 +41,20 @@ class Way:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calls:
-    """The functions of a C library that move plaintext, those that end a connection (their first argument), and make one (their result)."""
+    """
+    The functions of a C library that move plaintext, those that end a connection (their first argument), make one (their result), and
+    give it (their first argument) a descriptor to read from (their second).
+    """
 
     ways: tuple[Way, ...]
     closers: tuple[str, ...]
     openers: tuple[str, ...] = ()
+    descriptors: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
-        return (*(form.name for way in self.ways for form in way.forms), *self.closers, *self.openers)
+        moving = (form.name for way in self.ways for form in way.forms)
+        return (*moving, *self.closers, *self.openers, *self.descriptors)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +99,9 @@ def choose(elf: ElfFile, functions: Mapping[str, Function], calls: Calls, abilit
     for name in calls.closers:
         if name in functions:
             sites += _entry(Role.CLOSE, functions[name], needs=1)
+    for name in calls.descriptors:
+        if name in functions:
+            sites += _entry(Role.DESCRIPTOR, functions[name], needs=2)
     sites += [
         site for name in calls.openers if name in functions for site in _openings(functions[name], uretprobe_safe)
     ]
@@ -125,8 +133,9 @@ def _first_instructions(elf: ElfFile, functions: Mapping[str, Function], calls: 
                 continue
             sites.append(_first(way.entry, Probe.UPROBE, function, form))
             sites.append(_first(way.leave, Probe.URETPROBE, function, form))
-    closers = [functions[name] for name in calls.closers if name in functions]
-    sites += [_first(Role.CLOSE, Probe.UPROBE, function) for function in closers if _can_be_probed(elf, function)]
+    for role, names in ((Role.CLOSE, calls.closers), (Role.DESCRIPTOR, calls.descriptors)):
+        named = [functions[name] for name in names if name in functions]
+        sites += [_first(role, Probe.UPROBE, function) for function in named if _can_be_probed(elf, function)]
     return Plan(sites=tuple(sites), missing=tuple(missing))
 
 

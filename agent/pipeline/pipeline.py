@@ -22,6 +22,7 @@ from agent.model import (
     Evidence,
     Judgement,
     Opened,
+    Peer,
     PricedCall,
     ProtocolError,
     Quarantined,
@@ -61,7 +62,8 @@ class Pipeline:
     ``receive`` and ``tick`` are everything.  Time comes in with the events.
 
     ``provider_of`` names the provider of a request by its host, ``unknown`` where it is not known.  ``hash_key`` names API keys; None: they
-    go unnamed.  ``tokenizer`` counts what providers do not state; None: it stays unknown.
+    go unnamed.  ``tokenizer`` counts what providers do not state; None: it stays unknown.  ``peer_of`` is asked at each call of a
+    connection that did not say itself whom it goes to.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class Pipeline:
         price: Callable[[Call], Cost | Unpriced],
         hash_key: KeyHasher | None = None,
         tokenizer: Tokenizer | None = None,
+        peer_of: Callable[[ConnId], Peer | None] = lambda _: None,
         max_connections: int = 20_000,
         max_buffered_bytes: int = 128 * 1024 * 1024,
     ) -> None:
@@ -80,6 +83,7 @@ class Pipeline:
         self._price = price
         self._hash_key = hash_key
         self._tokenizer = tokenizer
+        self._peer_of = peer_of
         self._max_connections = max_connections
         self._max_buffered_bytes = max_buffered_bytes
         self._connections: OrderedDict[ConnId, Connection] = OrderedDict()
@@ -194,8 +198,9 @@ class Pipeline:
         if not isinstance(one, Call):
             return one
         call = self._counted_once(one)
-        if connection.peer is not None:
-            call = replace(call, peer=connection.peer)
+        peer = connection.peer or self._peer_of(connection.conn)
+        if peer is not None:
+            call = replace(call, peer=peer)
         return PricedCall(call=call, cost=self._price(call))
 
     def _counted_once(self, call: Call) -> Call:

@@ -133,6 +133,13 @@ KERNEL_EVENTS = Metric(
     labels=("event",),
     help="What the kernel side counted: captured, lost, ignored and unselected bytes, full maps, failed helpers.",
 )
+PEERS = Metric(
+    name="podtab_connection_peers",
+    kind="counter",
+    labels=("how",),
+    help="TLS connections to models that have ended, by how their other end's address is known: given (the program gave the descriptor to the library), memory (Go); or why "
+    "it is not: no_descriptor (nobody saw which one it uses), no_address (no TCP socket, or gone before it could be looked at).",
+)
 RING_FILL = Metric(name="podtab_capture_ring_fill_bytes", kind="gauge", help="Bytes waiting in the ring buffer.")
 RING_SIZE = Metric(name="podtab_capture_ring_size_bytes", kind="gauge", help="Size of the ring buffer.")
 LIBRARIES = Metric(
@@ -259,6 +266,7 @@ EVENTS = (
 HEALTH = (
     LIMITED,
     KERNEL_EVENTS,
+    PEERS,
     RING_FILL,
     RING_SIZE,
     LIBRARIES,

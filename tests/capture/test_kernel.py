@@ -111,9 +111,9 @@ def test_sweep(load: Callable[[KernelSettings], Kernel]) -> None:
     kernel = load(SMALL)
     dead, alive = ConnKey(ssl=1, tgid=2**22 + 1), ConnKey(ssl=2, tgid=os.getpid())
     for key in (dead, alive):
-        kernel._update("connections", key, Conn(born_ns=1))
-    kernel._update("verdicts", alive, VerdictValue(born_ns=1, judgement=1))
-    kernel._update("verdicts", ConnKey(ssl=3, tgid=os.getpid()), VerdictValue(born_ns=1, judgement=1))
+        kernel._maps.update("connections", key, Conn(born_ns=1))
+    kernel._maps.update("verdicts", alive, VerdictValue(born_ns=1, judgement=1))
+    kernel._maps.update("verdicts", ConnKey(ssl=3, tgid=os.getpid()), VerdictValue(born_ns=1, judgement=1))
     assert kernel.sweep() == 2
     assert (kernel.map_sizes()["connections"], kernel.map_sizes()["verdicts"]) == (1, 1)
 

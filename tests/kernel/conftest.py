@@ -59,8 +59,8 @@ def forgets_who_ended(kernel: Kernel) -> None:
 
 def remembered(kernel: Kernel) -> list[str]:
     """Whom the maps with live state have entries of, as folders in /proc."""
-    threads = [f"/proc/{key.ssl >> 32}/task/{key.ssl & 0xFFFFFFFF}" for key in kernel._keys("threads")]
-    return threads + [f"/proc/{key.tgid}" for table in ("connections", "verdicts") for key in kernel._keys(table)]
+    threads = [f"/proc/{key.ssl >> 32}/task/{key.ssl & 0xFFFFFFFF}" for key in kernel._maps.keys("threads")]
+    return threads + [f"/proc/{key.tgid}" for table in ("connections", "verdicts") for key in kernel._maps.keys(table)]
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,15 @@
-"""A fake of a model server inside the cluster, plain HTTP as vLLM and Ollama speak it, that keeps books."""
+"""A fake of a model server inside the cluster, plain HTTP as vLLM and Ollama speak it, or TLS, that keeps books."""
 
 from __future__ import annotations
 
 import json
+import socket
+import ssl
 import threading
+import time
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 
@@ -23,7 +27,9 @@ class Served:
 class PlainServer:
     """Runs in threads of the tests' own process, so both ends of every call are on this machine."""
 
-    def __init__(self, host: str = "127.0.0.1") -> None:
+    def __init__(
+        self, host: str = "127.0.0.1", *, certificate: tuple[Path, Path] | None = None, answers_after: float = 0
+    ) -> None:
         self.books: list[Served] = []
         self.seen: list[dict[str, str]] = []
         """Headers of the requests."""
@@ -38,6 +44,7 @@ class PlainServer:
             def do_POST(self) -> None:
                 seen.append({name.lower(): value for name, value in self.headers.items()})
                 asked = json.loads(self._body())
+                time.sleep(answers_after)
                 # Another number for every call: what is taken twice, or for another one, does not add up.
                 number = len(books) + 1
                 served = Served(
@@ -73,10 +80,22 @@ class PlainServer:
                 self.rfile.readline()
                 return b"".join(parts)
 
-        self._server = ThreadingHTTPServer((host, 0), Handler)
+        class Listener(ThreadingHTTPServer):
+            address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+            request_queue_size = 128
+
+        self._server = Listener((host, 0), Handler)
         self._server.daemon_threads = True
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*certificate)
+            # Each connection's handshake is its own thread's business.
+            self._server.socket = context.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
         self.port = int(self._server.server_address[1])
-        self.url = f"http://{host}:{self.port}"
+        named = f"[{host}]" if ":" in host else host
+        self.url = f"{'https' if certificate else 'http'}://{named}:{self.port}"
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
 
     def close(self) -> None:

@@ -20,7 +20,7 @@ from tests.kernel.tls import Client
 
 pytestmark = pytest.mark.kernel
 
-EMPTY = {"threads": 0, "connections": 0, "verdicts": 0, "unselected": 0, "links": 0}
+EMPTY = {"threads": 0, "connections": 0, "verdicts": 0, "descriptors": 0, "holders": 0, "unselected": 0, "links": 0}
 ROUNDS = 100
 
 

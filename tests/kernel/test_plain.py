@@ -11,7 +11,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,12 +18,9 @@ import pytest
 
 from agent.capture.kernel import Kernel, KernelSettings
 from agent.capture.records import PLAIN_POINTER
-from agent.capture.ring import Happening
-from agent.dialects import DIALECTS
-from agent.dialects.providers import Providers
-from agent.model import Call, Chunk, Closed, Evidence, Opened, Peer, PricedCall, Unpriced, Verdict
-from agent.pipeline.pipeline import Pipeline
+from agent.model import Chunk, Closed, Evidence, Opened, Peer
 from tests import golang
+from tests.kernel import watcher
 from tests.kernel.plain_server import PlainServer, Served
 from tests.kernel.test_loss import LOSSES
 from tests.kernel.tls import Server
@@ -87,46 +83,11 @@ def model() -> Iterator[PlainServer]:
     server.close()
 
 
-class Watcher:
-    """The agent's loop: kernel → pipeline → kernel."""
+class Watcher(watcher.Watcher):
+    """Calls to these ports."""
 
     def __init__(self, kernel: Kernel, *ports: int) -> None:
-        """Calls to these ports: a machine has other processes."""
-        self._kernel = kernel
-        self._ports = ports
-        self._pipeline = Pipeline(
-            dialects=DIALECTS, provider_of=Providers().provider_of, price=lambda _: Unpriced(reason="unknown_provider")
-        )
-        self.calls: list[Call] = []
-        self.happened: list[Happening] = []
-
-    def take(self) -> None:
-        for happening in self._kernel.poll():
-            self.happened.append(happening)
-            if not isinstance(happening, Opened | Chunk | Closed):
-                continue
-            for output in self._pipeline.receive(happening):
-                if isinstance(output, PricedCall):
-                    peer = output.call.peer
-                    if peer is not None and peer.port in self._ports:
-                        self.calls.append(output.call)
-                elif isinstance(output, Verdict):
-                    self._kernel.judge(output)
-
-    def until(self, enough: Callable[[], bool], seconds: float = 20) -> None:
-        end = time.monotonic() + seconds
-        while time.monotonic() < end and not enough():
-            self.take()
-            time.sleep(0.005)
-
-    def run(self, command: list[str]) -> int:
-        """Watches while it runs, and until its end has been heard of; its pid."""
-        with subprocess.Popen(command) as process:
-            self.until(lambda: process.poll() is not None, 60)
-            assert process.returncode == 0
-            time.sleep(0.05)
-            self.take()
-            return process.pid
+        super().__init__(kernel, lambda call: call.peer is not None and call.peer.port in ports)
 
     @property
     def told(self) -> list[Served]:
@@ -154,61 +115,61 @@ def test_calls_equal_the_books(plain_kernel: Kernel, model: PlainServer, client:
     path, body = ASKED[asked]
     command = CLIENTS[client](model.url + path, json.dumps(body), TIMES)
     before = losses(plain_kernel)
-    watcher = Watcher(plain_kernel, model.port)
-    pid = watcher.run(command)
-    assert watcher.told == sorted(model.books)
+    watching = Watcher(plain_kernel, model.port)
+    pid = watching.run(command)
+    assert watching.told == sorted(model.books)
     assert len(model.books) == TIMES
-    assert {call.reading.evidence for call in watcher.calls} == {Evidence.REPORTED}
-    assert {call.peer for call in watcher.calls} == {Peer(address="127.0.0.1", port=model.port)}
-    assert {call.conn.pid for call in watcher.calls} == {pid}
+    assert {call.reading.evidence for call in watching.calls} == {Evidence.REPORTED}
+    assert {call.peer for call in watching.calls} == {Peer(address="127.0.0.1", port=model.port)}
+    assert {call.conn.pid for call in watching.calls} == {pid}
     assert losses(plain_kernel) == before
 
 
 def test_a_descriptor_that_is_used_again_is_another_connection(plain_kernel: Kernel, model: PlainServer) -> None:
     """Each of the twelve sockets had the same number in turn; each has an identity, a beginning at 0 and an end of its own."""
     path, body = ASKED["json"]
-    watcher = Watcher(plain_kernel, model.port)
-    pid = watcher.run(python("short")(model.url + path, json.dumps(body), TIMES))
-    connections = {call.conn for call in watcher.calls}
+    watching = Watcher(plain_kernel, model.port)
+    pid = watching.run(python("short")(model.url + path, json.dumps(body), TIMES))
+    connections = {call.conn for call in watching.calls}
     assert len(connections) == TIMES
     assert len({conn.pointer for conn in connections}) == 1
-    ended = [one.conn for one in watcher.happened if isinstance(one, Closed) and one.conn.pid == pid]
+    ended = [one.conn for one in watching.happened if isinstance(one, Closed) and one.conn.pid == pid]
     assert sorted(one.born_ns for one in ended) == sorted(conn.born_ns for conn in connections)
 
 
 def test_bytes_that_were_never_in_memory_are_told_as_lost(plain_kernel: Kernel, model: PlainServer) -> None:
     """A body that goes out by sendfile: the answer still says what it used, and how many bytes are missing is known to the byte."""
     path, body = ASKED["json"]
-    watcher = Watcher(plain_kernel, model.port)
-    watcher.run(python("sendfile")(model.url + path, json.dumps(body), 3))
-    assert watcher.told == sorted(model.books)
-    assert [call.lost_bytes for call in watcher.calls] == [len(json.dumps(body))] * 3
+    watching = Watcher(plain_kernel, model.port)
+    watching.run(python("sendfile")(model.url + path, json.dumps(body), 3))
+    assert watching.told == sorted(model.books)
+    assert [call.lost_bytes for call in watching.calls] == [len(json.dumps(body))] * 3
 
 
 def test_pieces_beyond_the_bound_are_told_as_lost(plain_kernel: Kernel, model: PlainServer) -> None:
     """One call with some hundred pieces: what is not walked is missing, and said to be."""
     path, body = ASKED["json"]
     body = {**body, "messages": [{"role": "user", "content": "x" * 6000}]}
-    watcher = Watcher(plain_kernel, model.port)
-    watcher.run(python("pieces")(model.url + path, json.dumps(body), 1))
-    assert watcher.told == sorted(model.books)
-    assert watcher.calls[0].lost_bytes > 3000
+    watching = Watcher(plain_kernel, model.port)
+    watching.run(python("pieces")(model.url + path, json.dumps(body), 1))
+    assert watching.told == sorted(model.books)
+    assert watching.calls[0].lost_bytes > 3000
 
 
 def test_a_file_with_the_same_bytes_is_refused(plain_kernel: Kernel, model: PlainServer) -> None:
     """A request that is written down is no call."""
     path, body = ASKED["json"]
-    watcher = Watcher(plain_kernel, model.port)
+    watching = Watcher(plain_kernel, model.port)
     command = python("file")(model.url + path, json.dumps(body), 1)
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout
         assert process.stdin
         process.stdout.readline()
-        watcher.until(lambda: False, 0.3)
+        watching.until(lambda: False, 0.3)
         process.stdin.close()
-        watcher.until(lambda: process.poll() is not None)
-        watcher.take()
-        found = [one for one in watcher.happened if isinstance(one, Chunk | Opened) and one.conn.pid == process.pid]
+        watching.until(lambda: process.poll() is not None)
+        watching.take()
+        found = [one for one in watching.happened if isinstance(one, Chunk | Opened) and one.conn.pid == process.pid]
     assert found == []
 
 
@@ -220,13 +181,13 @@ def test_a_connection_older_than_the_agent(load: Callable[[KernelSettings], Kern
         assert process.stdout
         assert process.stdin
         process.stdout.readline()
-        watcher = Watcher(load(KernelSettings(plaintext_ports=())), model.port)
+        watching = Watcher(load(KernelSettings(plaintext_ports=())), model.port)
         process.stdin.write(b"\n")
         process.stdin.flush()
-        watcher.until(lambda: len(watcher.calls) == 2)
+        watching.until(lambda: len(watching.calls) == 2)
         process.stdin.close()
-    assert watcher.told == sorted(model.books)
-    assert [call.peer for call in watcher.calls] == [Peer(address="127.0.0.1", port=model.port)] * 2
+    assert watching.told == sorted(model.books)
+    assert [call.peer for call in watching.calls] == [Peer(address="127.0.0.1", port=model.port)] * 2
 
 
 def test_only_to_the_ports_that_are_asked_for(load: Callable[[KernelSettings], Kernel], model: PlainServer) -> None:
@@ -235,10 +196,10 @@ def test_only_to_the_ports_that_are_asked_for(load: Callable[[KernelSettings], K
     try:
         path, body = ASKED["json"]
         kernel = load(KernelSettings(plaintext_ports=(1, model.port)))
-        watcher = Watcher(kernel, model.port, other.port)
+        watching = Watcher(kernel, model.port, other.port)
         for server in (model, other):
-            watcher.run(python("short")(server.url + path, json.dumps(body), 3))
-        assert watcher.told == sorted(model.books)
+            watching.run(python("short")(server.url + path, json.dumps(body), 3))
+        assert watching.told == sorted(model.books)
         assert len(other.books) == 3
     finally:
         other.close()
@@ -250,14 +211,14 @@ def test_what_is_encrypted_is_never_taken(plain_kernel: Kernel, model: PlainServ
         "import socket, ssl; c = ssl.create_default_context(); c.check_hostname = False; c.verify_mode = ssl.CERT_NONE\n"
         f"with c.wrap_socket(socket.create_connection(('127.0.0.1', {server.port}))) as s: s.sendall(b'%08d%08d' % (0, 10)); s.recv(10)"
     )
-    watcher = Watcher(plain_kernel, model.port)
-    pid = watcher.run([sys.executable, "-I", "-S", "-c", code])
-    assert [one for one in watcher.happened if isinstance(one, Chunk | Opened) and one.conn.pid == pid] == []
+    watching = Watcher(plain_kernel, model.port)
+    pid = watching.run([sys.executable, "-I", "-S", "-c", code])
+    assert [one for one in watching.happened if isinstance(one, Chunk | Opened) and one.conn.pid == pid] == []
 
 
 def test_without_being_asked_nothing_is_attached(kernel: Kernel, model: PlainServer) -> None:
     """Off is off: the programs are not even compiled."""
     path, body = ASKED["json"]
-    watcher = Watcher(kernel, model.port)
-    watcher.run(python("short")(model.url + path, json.dumps(body), 2))
-    assert not [one for one in watcher.happened if isinstance(one, Chunk) and one.conn.pointer & PLAIN_POINTER]
+    watching = Watcher(kernel, model.port)
+    watching.run(python("short")(model.url + path, json.dumps(body), 2))
+    assert not [one for one in watching.happened if isinstance(one, Chunk) and one.conn.pointer & PLAIN_POINTER]

@@ -35,6 +35,8 @@ CALLS = Calls(
         Way(forms=(Form(name="gnutls_record_uncork"),), entry=Role.FLUSH_ENTRY, leave=Role.FLUSH_RETURN),
     ),
     closers=("gnutls_deinit",),
+    # gnutls_transport_set_int is a macro for the first one.
+    descriptors=("gnutls_transport_set_int2", "gnutls_transport_set_ptr", "gnutls_transport_set_ptr2"),
 )
 
 

@@ -28,6 +28,7 @@ CALLS = Calls(
         ),
     ),
     closers=("SSL_free", "SSL_shutdown"),
+    descriptors=("SSL_set_fd", "SSL_set_rfd"),
 )
 
 

@@ -21,5 +21,6 @@ S2N = CLibrary(
             Way(forms=(Form(name="s2n_send"),), entry=Role.WRITE_ENTRY, leave=Role.WRITE_RETURN),
         ),
         closers=("s2n_connection_free", "s2n_connection_wipe"),
+        descriptors=("s2n_connection_set_fd", "s2n_connection_set_read_fd"),
     ),
 )

@@ -36,5 +36,6 @@ WOLFSSL = CLibrary(
             ),
         ),
         closers=("wolfSSL_free", "wolfSSL_shutdown", "wolfSSL_clear"),
+        descriptors=("wolfSSL_set_fd", "wolfSSL_set_read_fd"),
     ),
 )

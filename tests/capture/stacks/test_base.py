@@ -29,10 +29,11 @@ def test_both_directions_and_the_end_are_read(library: CLibrary) -> None:
     read, write, *_, end = load("s2n/awscrt-0.38.1").functions(["s2n_recv", "s2n_send", "s2n_connection_free"]).values()
     ways = library.calls.ways
     code = {form.name: read for form in ways[0].forms} | {form.name: write for form in ways[1].forms}
-    code |= dict.fromkeys(library.calls.closers, end)
+    code |= dict.fromkeys((*library.calls.closers, *library.calls.descriptors), end)
     build = Build(dataclasses.replace(function, name=name) for name, function in code.items())
     plan = library.plan(build, SAFE)  # type: ignore[arg-type]
-    assert {site.role for site in plan.sites} == {
+    descriptor = {Role.DESCRIPTOR} if library.calls.descriptors else set()
+    assert {site.role for site in plan.sites} == descriptor | {
         Role.READ_ENTRY,
         Role.READ_RETURN,
         Role.WRITE_ENTRY,

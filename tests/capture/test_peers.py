@@ -1,0 +1,108 @@
+"""Which connection's address is told: only what is still so after the socket has answered."""
+
+from __future__ import annotations
+
+from agent.capture.peers import MAX_KNOWN, Descriptor, Fate, Peers
+from agent.capture.records import CONTRADICTED, GIVEN, MEMORY, PLAIN_POINTER
+from agent.model import Closed, ConnId, Peer
+
+SERVICE, OTHER = Peer(address="10.0.0.7", port=443), Peer(address="10.0.0.8", port=443)
+
+
+def conn(pointer: int = 1) -> ConnId:
+    return ConnId(pid=7, pointer=pointer, born_ns=1)
+
+
+class Case:
+    """A machine of which everything can be said."""
+
+    def __init__(self) -> None:
+        self.descriptors: dict[ConnId, Descriptor] = {}
+        self.sockets: dict[int, Peer] = {}
+        self.asked: list[int] = []
+        self.peers = Peers(self.descriptors.get, address_of=self._address_of)
+
+    def _address_of(self, pid: int, descriptor: int) -> Peer | None:
+        assert pid == 7
+        self.asked.append(descriptor)
+        return self.sockets.get(descriptor)
+
+    def end(self, *of: ConnId) -> None:
+        self.peers.turn([Closed(conn=one, at_ns=1) for one in of])
+        for one in of:
+            self.descriptors.pop(one, None)
+
+    @property
+    def fates(self) -> dict[Fate, int]:
+        return {fate: number for fate, number in self.peers.fates.items() if number}
+
+
+def test_what_is_known_is_asked_once() -> None:
+    """And stays known for the calls that are told behind the connection's end."""
+    case = Case()
+    case.descriptors[conn()] = Descriptor(5, GIVEN)
+    case.sockets[5] = SERVICE
+    assert [case.peers.peer_of(conn()) for _ in range(3)] == [SERVICE] * 3
+    case.end(conn())
+    assert case.peers.peer_of(conn()) == SERVICE
+    assert case.asked == [5]
+    case.end()
+    assert case.peers.peer_of(conn()) is None
+    assert case.fates == {Fate.GIVEN: 1}
+
+
+def test_another_connection_with_the_number_by_then() -> None:
+    """The kernel side says so behind the socket's answer: the answer is not used."""
+    case = Case()
+    case.descriptors[conn()] = Descriptor(5, GIVEN)
+
+    def closed_meanwhile(_: int, __: int) -> Peer:
+        del case.descriptors[conn()]
+        return OTHER
+
+    peers = Peers(case.descriptors.get, address_of=closed_meanwhile)
+    assert peers.peer_of(conn()) is None
+    assert peers.peer_of(conn()) is None
+
+
+def test_what_is_learnt_later() -> None:
+    """Unknown when it was judged, known at the second call."""
+    case = Case()
+    case.sockets[5] = SERVICE
+    assert case.peers.peer_of(conn()) is None
+    case.descriptors[conn()] = Descriptor(5, MEMORY)
+    assert case.peers.peer_of(conn()) == SERVICE
+    case.end(conn())
+    case.end()
+    assert case.fates == {Fate.MEMORY: 1}
+
+
+def test_every_connection_is_counted_once() -> None:
+    """By how it came out, at its end."""
+    case = Case()
+    case.descriptors = {conn(2): Descriptor(6, GIVEN), conn(3): Descriptor(5, CONTRADICTED)}
+    case.peers = Peers(case.descriptors.get, address_of=case._address_of)
+    case.sockets[5] = SERVICE
+    asked = [case.peers.peer_of(conn(pointer)) for pointer in (1, 2, 3, 2)]
+    assert asked == [None] * 4
+    assert case.asked == [6], "a descriptor that is no connection is not asked again, and a doubtful one never"
+    case.end(conn(1), conn(2), conn(3))
+    case.end()
+    assert case.fates == {Fate.NO_DESCRIPTOR: 2, Fate.NO_ADDRESS: 1}
+
+
+def test_plaintext_says_it_itself() -> None:
+    """Nothing is asked."""
+    case = Case()
+    assert case.peers.peer_of(conn(PLAIN_POINTER | 5)) is None
+    case.end(conn(PLAIN_POINTER | 5))
+    case.end()
+    assert case.fates == {}
+
+
+def test_ends_that_are_never_told() -> None:
+    """The oldest is forgotten, and counted."""
+    case = Case()
+    for pointer in range(MAX_KNOWN + 3):
+        case.peers.peer_of(conn(pointer))
+    assert case.fates == {Fate.NO_DESCRIPTOR: 3}

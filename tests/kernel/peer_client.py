@@ -1,0 +1,97 @@
+"""
+Asks several models over TLS: ``peer_client.py KIND TIMES URL…``.  The model's name is the port that was asked, so that a call says where it went.
+
+``requests`` asks one after the other on connections that it keeps, ``short`` on new ones, ``fork`` in a child each on what the parent opened;
+``aiohttp`` asks all at once.
+"""
+
+import asyncio
+import json
+import os
+import socket
+import ssl
+import sys
+
+KIND, TIMES, URLS = sys.argv[1], int(sys.argv[2]), sys.argv[3:]
+HEADERS = {"Content-Type": "application/json"}
+
+
+def body_of(url: str) -> bytes:
+    port = url.partition("://")[2].partition("/")[0].rpartition(":")[2]
+    return json.dumps({"model": f"port-{port}", "messages": [{"role": "user", "content": "hello"}]}).encode()
+
+
+def with_requests() -> None:
+    import requests
+
+    requests.packages.urllib3.disable_warnings()
+    with requests.Session() as session:
+        for _ in range(TIMES):
+            for url in URLS:
+                session.post(url, data=body_of(url), headers=HEADERS, verify=False).raise_for_status()
+
+
+async def with_aiohttp() -> None:
+    import aiohttp
+
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=False, limit=0)) as session:
+
+        async def ask(url: str) -> None:
+            async with session.post(url, data=body_of(url), headers=HEADERS) as answer:
+                assert answer.status == 200
+                await answer.read()
+
+        for _ in range(TIMES):
+            await asyncio.gather(*(ask(url) for url in URLS))
+
+
+def context() -> ssl.SSLContext:
+    made = ssl.create_default_context()
+    made.check_hostname, made.verify_mode = False, ssl.CERT_NONE
+    return made
+
+
+def connected(url: str, context: ssl.SSLContext) -> ssl.SSLSocket:
+    host, _, port = url.partition("://")[2].partition("/")[0].rpartition(":")
+    return context.wrap_socket(socket.create_connection((host.strip("[]"), int(port))))
+
+
+def ask(connection: ssl.SSLSocket, url: str) -> None:
+    host, _, path = url.partition("://")[2].partition("/")
+    body = body_of(url)
+    head = f"POST /{path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    connection.sendall(head.encode() + body)
+    heard = b""
+    while b"}}" not in heard:
+        heard += connection.recv(4096)
+
+
+def with_new_connections() -> None:
+    shared = context()
+    for _ in range(TIMES):
+        for url in URLS:
+            with connected(url, shared) as connection:
+                ask(connection, url)
+
+
+def with_children() -> None:
+    """Whoever forks after a handshake has the connection's pointer and descriptor twice."""
+    shared = context()
+    for url in URLS:
+        connection = connected(url, shared)
+        for _ in range(TIMES):
+            if not os.fork():
+                ask(connection, url)
+                os._exit(0)
+            os.wait()
+            connection = connected(url, shared)
+
+
+if KIND == "requests":
+    with_requests()
+elif KIND == "aiohttp":
+    asyncio.run(with_aiohttp())
+elif KIND == "fork":
+    with_children()
+else:
+    with_new_connections()

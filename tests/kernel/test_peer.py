@@ -1,0 +1,162 @@
+"""
+Whom a TLS connection goes to, real clients, real sockets: what is told is right, and what can't be known is not told.
+
+Each server is another port, and each call's model is the port that was asked.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from agent.capture.kernel import Kernel
+from agent.capture.peers import Fate
+from agent.model import Call, Peer
+from tests import golang
+from tests.kernel import tls
+from tests.kernel.plain_server import PlainServer
+from tests.kernel.watcher import Watcher
+
+pytestmark = pytest.mark.kernel
+
+PATH = "/v1/chat/completions"
+PYTHON = [sys.executable, str(Path(__file__).parent / "peer_client.py")]
+# Longer than a poll: who asks and is gone by then stays unknown, which has a test of its own.
+ANSWERS_AFTER = 0.05
+HOSTS = ("127.0.0.1", "127.0.0.2", "::1", "127.0.0.1")
+
+
+@pytest.fixture
+def models(certificates: tuple[Path, Path]) -> Iterator[list[PlainServer]]:
+    made = [PlainServer(host, certificate=certificates, answers_after=ANSWERS_AFTER) for host in HOSTS]
+    yield made
+    for server in made:
+        server.close()
+
+
+@pytest.fixture
+def watch(kernel: Kernel) -> Iterator[Callable[[str], tuple[Kernel, Watcher]]]:
+    """Watches who calls a model of this test, in processes that have loaded a library, from their beginning."""
+    with ExitStack() as links:
+
+        def make(library: str) -> tuple[Kernel, Watcher]:
+            kernel.peers.fates = dict.fromkeys(Fate, 0)
+            links.callback(kernel.attach(library, tls.sites(library).sites).close)
+            return kernel, Watcher(kernel, lambda call: call.reading.requested_model.startswith("port-"))
+
+        yield make
+
+
+def asked(call: Call) -> int:
+    return int(call.reading.requested_model.removeprefix("port-"))
+
+
+def right(call: Call, models: list[PlainServer]) -> bool:
+    host = next(host for host, model in zip(HOSTS, models, strict=True) if model.port == asked(call))
+    return call.peer == Peer(address=host, port=asked(call))
+
+
+def held(kernel: Kernel) -> tuple[int, int]:
+    """What is kept of descriptors."""
+    sizes = kernel.map_sizes()
+    return sizes["descriptors"], sizes["holders"]
+
+
+def by_hand(url: str) -> str:
+    return json.dumps({"model": f"port-{url.rpartition(':')[2].partition('/')[0]}", "messages": []})
+
+
+def wget(times: int, url: str) -> list[str]:
+    options = ["-q", "--no-check-certificate", "-O", os.devnull, "--header=Content-Type: application/json"]
+    return ["wget", *options, f"--post-data={by_hand(url)}", *[url] * times]
+
+
+@pytest.mark.parametrize("kind", ["requests", "short"])
+def test_a_descriptor_that_was_given(
+    watch: Callable[[str], tuple[Kernel, Watcher]], models: list[PlainServer], kind: str
+) -> None:
+    """CPython's blocking connections, kept or new for each call: every call has its peer, IPv6 and the same numbers again included."""
+    kernel, watcher = watch(tls.LIBSSL)
+    watcher.run([*PYTHON, kind, "5", *(model.url + PATH for model in models)])
+    assert len(watcher.calls) == 5 * len(models)
+    assert all(right(call, models) for call in watcher.calls)
+    assert {asked(call) for call in watcher.calls} == {model.port for model in models}
+    connections = {call.conn for call in watcher.calls}
+    assert len(connections) == len(models) * (1 if kind == "requests" else 5)
+    watcher.take()
+    assert kernel.peers.fates[Fate.GIVEN] >= len(connections), "and of whoever else speaks on this machine"
+
+
+def test_gnutls(watch: Callable[[str], tuple[Kernel, Watcher]], models: list[PlainServer]) -> None:
+    """wget."""
+    library = tls.loaded("libgnutls.so.30")
+    if shutil.which("wget") is None or not library:
+        pytest.skip("needs wget with GnuTLS")
+    kernel, watcher = watch(library)
+    before = held(kernel)
+    for model in models:
+        watcher.run(wget(3, model.url + PATH))
+    assert len(watcher.calls) == 3 * len(models)
+    assert all(right(call, models) for call in watcher.calls)
+    assert held(kernel) == before
+
+
+@pytest.mark.parametrize("toolchain", ["", golang.OLDER])
+def test_go(
+    watch: Callable[[str], tuple[Kernel, Watcher]],
+    models: list[PlainServer],
+    certificates: tuple[Path, Path],
+    monkeypatch: pytest.MonkeyPatch,
+    toolchain: str,
+) -> None:
+    """Out of the connection's memory, where compilers years apart put it."""
+    program = str(golang.build("ask", toolchain=toolchain))
+    kernel, watcher = watch(program)
+    if not kernel.cookies:
+        pytest.skip("kernels before 5.15 have no cookies: Go is told as unreadable there")
+    before, unreadable = held(kernel), kernel.counters()["descriptors_unreadable"]
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificates[0]))
+    reachable = [model for model in models if "127.0.0.1" in model.url]  # as the certificate says
+    for model in reachable:
+        watcher.run([program, model.url + PATH, by_hand(model.url), "3"])
+    assert len(watcher.calls) == 3 * len(reachable)
+    assert all(right(call, models) for call in watcher.calls)
+    watcher.take()
+    assert kernel.peers.fates[Fate.MEMORY] == len(reachable)
+    assert kernel.counters()["descriptors_unreadable"] == unreadable
+    assert held(kernel) == before
+
+
+def test_who_is_gone_before_anybody_looks(
+    watch: Callable[[str], tuple[Kernel, Watcher]], certificates: tuple[Path, Path]
+) -> None:
+    """All is over, and the number is another connection's, when the request is read: unknown, not the next one's address."""
+    models = [PlainServer(certificate=certificates) for _ in range(2)]
+    try:
+        kernel, watcher = watch(tls.LIBSSL)
+        command = [*PYTHON, "short", "10", *(model.url + PATH for model in models)]
+        subprocess.run(command, check=True)
+        watcher.take()
+        watcher.take()
+    finally:
+        for model in models:
+            model.close()
+    assert len(watcher.calls) == 20
+    assert {call.peer for call in watcher.calls} == {None}
+    assert kernel.peers.fates[Fate.NO_DESCRIPTOR] >= 20
+
+
+def test_a_child_knows_no_better(watch: Callable[[str], tuple[Kernel, Watcher]], models: list[PlainServer]) -> None:
+    """It speaks on what its parent opened: what was told of the parent's descriptor is not told of the child's."""
+    _, watcher = watch(tls.LIBSSL)
+    watcher.run([*PYTHON, "fork", "2", *(model.url + PATH for model in models)])
+    assert len(watcher.calls) == 2 * len(models)
+    assert all(call.peer is None or right(call, models) for call in watcher.calls)
