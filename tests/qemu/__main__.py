@@ -59,7 +59,7 @@ stderr = Console(stderr=True)
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="make test-kernels", description=__doc__)
     parser.add_argument("--guest", action="append", choices=GUESTS, help="only this one; may be repeated")
-    parser.add_argument("--minutes", type=float, default=27, help="of all guests together; then they end (default: 27)")
+    parser.add_argument("--minutes", type=float, default=25, help="of all guests together; then they end (default: 25)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="guests at a time (default: processors)")
     parser.add_argument(
         "tests", nargs="*", default=list(TESTS), help="test files (default: all that depend on the kernel)"
