@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from agent.model import PodtabError
-from tests.matrix.installing import why_not
+from tests.matrix.installing import build_all
 from tests.matrix.playing import CALLS, Result, play
 from tests.matrix.report import page, summary, table
 from tests.matrix.rows import rows
@@ -26,7 +26,7 @@ def main() -> int:
     if given.page and len(chosen) != len(rows()):
         parser.error("--page is for all rows")
     _say(f"building what {len(chosen)} rows need")
-    absent = {row.name: why_not(row) for row in chosen}
+    absent = build_all(chosen)
     played = {one.row.name: one for one in play([row for row in chosen if not absent[row.name]], _say)}
     results = [played.get(row.name) or Result(row=row, not_run=absent[row.name]) for row in chosen]
     sys.stdout.write(f"{table(results)}\n\n{summary(results)}\n")

@@ -201,6 +201,20 @@ def with_pycurl() -> Call:
     return call
 
 
+def with_urllib3_pyopenssl() -> Call:
+    """Under urllib3, and so requests, pyOpenSSL may stand in for ssl."""
+    import urllib3
+    import urllib3.contrib.pyopenssl
+
+    urllib3.contrib.pyopenssl.inject_into_urllib3()
+    pool = urllib3.PoolManager(ca_certs=AUTHORITY)
+
+    def call(number: int) -> None:
+        assert pool.request("POST", URL, body=body(number), headers=HEADERS).status == 200
+
+    return call
+
+
 def with_plain() -> Call:
     """A model in the cluster, as vLLM and Ollama are asked: no TLS."""
     import http.client
