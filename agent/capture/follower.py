@@ -218,7 +218,8 @@ class Follower:
 
     def _hear_of(self, mapping: Mapping, now_ns: int) -> None:
         if mapping.file in self._met:
-            self._targets.look_soon(mapping.pid, now_ns)
+            if mapping.pid not in self._waiting:
+                self._targets.look_soon(mapping.pid, now_ns)
         elif mapping.pid in self._waiting or len(self._waiting) < _MAX_WAITING:
             files = self._waiting.setdefault(mapping.pid, set())
             if len(files) < _MAX_MET:

@@ -99,6 +99,9 @@ def test_a_file_that_was_never_met_is_looked_at_at_once() -> None:
     mappings.waiting = [Mapping(7, LIBSSL), Mapping(7, LIBC)]
     follower.turn()
     assert targets.since() == [("look_soon", 7), ("look_soon", 7)]
+    mappings.waiting = [Mapping(8, File(8, 1, 102, 0)), Mapping(8, LIBC)]
+    follower.turn()
+    assert targets.since() == [("look", 8)]
 
 
 def test_who_was_looked_at_a_moment_ago_is_asked_for_again() -> None:
