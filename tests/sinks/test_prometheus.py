@@ -144,7 +144,7 @@ def test_estimates_are_series_of_their_own() -> None:
     chunk = {"id": "c", "model": "gpt-4o-mini-2024-07-18", "choices": [{"index": 0, "delta": {"content": "Hello"}}]}
     for wire in (
         Wire(core).send(request(body=ask)).receive(stream([chunk])),
-        Wire(core, replace(CONN, pointer=2)).send(request()).receive(response()),
+        Wire(core, CONN._replace(pointer=2)).send(request()).receive(response()),
     ):
         for output in wire.close().outputs:
             if isinstance(output, PricedCall):

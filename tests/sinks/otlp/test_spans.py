@@ -152,7 +152,7 @@ def test_ids_follow_from_the_call() -> None:
     others = [
         replace(call(), stream_id=2),
         replace(call(), started_at_ns=5),
-        replace(call(), conn=replace(call().conn, born_ns=9)),
+        replace(call(), conn=call().conn._replace(born_ns=9)),
     ]
     ids = {first.trace_id} | {span_of(entry(one=one), CURRENT).trace_id for one in others}
     assert len(ids | {span_of(entry(node="other"), CURRENT).trace_id}) == 5
