@@ -103,7 +103,10 @@ def record(
 @app.command()
 def replay(
     file: Annotated[
-        Path, typer.Argument(help="A tape of `podtab record`, or recorded exchanges (JSON lines, also gzipped).")
+        Path,
+        typer.Argument(
+            help="A tape of `podtab record`, or recorded exchanges and sessions (JSON lines, also gzipped)."
+        ),
     ],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a call instead of a table.")] = False,
 ) -> None:

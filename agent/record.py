@@ -6,13 +6,12 @@ import signal
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Mapping
 from pathlib import Path
 
 from agent.capture import mappings
-from agent.capture.elf import ElfFile
 from agent.capture.follower import Follower
 from agent.capture.kernel import Kernel, KernelSettings
-from agent.capture.plan import Plan
 from agent.capture.ring import Happening, ProcessEnded, ProcessStarted
 from agent.capture.selection import Choice
 from agent.capture.selftest import Result, uretprobe_seccomp
@@ -42,25 +41,26 @@ def record(config: Config, path: Path, *, content: bool, seconds: float) -> int:
     stop = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
-    signatures = with_own(config.capture.signatures)
     kernel = Kernel(
         KernelSettings(
             ring_bytes=config.capture.ring_bytes,
+            max_call_bytes=config.capture.max_copy_bytes,
             links=config.capture.links.value,
             plaintext_ports=plaintext_ports(config.capture.plaintext),
         )
     )
     with TapeWriter(path, content=content, max_bytes=config.record.max_bytes) as tape:
-        recorder = Recorder(tape)
-        safe = uretprobe_seccomp(kernel).result is Result.PASSED
-
-        def planner(elf: ElfFile) -> Plan:
-            return plan(elf, Abilities(uretprobe_safe=safe, cookies=kernel.cookies, signatures=signatures))
-
+        recorder = Recorder(tape, config.providers.extra_hosts)
+        abilities = Abilities(
+            uretprobe_safe=uretprobe_seccomp(kernel).result is Result.PASSED,
+            cookies=kernel.cookies,
+            signatures=with_own(config.capture.signatures),
+            first_instructions=config.capture.sites.value == "first",
+        )
         heard = mappings.opened(lambda reason: _LOG.warning(mappings.UNHEARD, reason=reason))
         targets = Targets(
             kernel,
-            planner=planner,
+            planner=lambda elf: plan(elf, abilities),
             choose=lambda _: Choice.SELECTED,
             learn=recorder.process,
             told=heard is not None,
@@ -90,10 +90,12 @@ def record(config: Config, path: Path, *, content: bool, seconds: float) -> int:
 class Recorder:
     """Holds a connection's first chunks until it is judged; then they go on the tape, or nowhere."""
 
-    def __init__(self, tape: TapeWriter) -> None:
+    def __init__(self, tape: TapeWriter, extra_hosts: Mapping[str, str] | None = None) -> None:
         self._tape = tape
         self._pipeline = Pipeline(
-            dialects=DIALECTS, provider_of=Providers().provider_of, price=lambda _: Unpriced(reason="no_usage")
+            dialects=DIALECTS,
+            provider_of=Providers(extra_hosts).provider_of,
+            price=lambda _: Unpriced(reason="no_usage"),
         )
         self._held: OrderedDict[ConnId, list[Chunk]] = OrderedDict()
         self._watched: set[ConnId] = set()

@@ -39,6 +39,16 @@ def test_a_watched_connection_is_on_the_tape_from_its_first_byte(path: Path) -> 
     assert [record.data for record in records if isinstance(record, Chunk)] == [first, rest, response()]
 
 
+def test_a_host_of_the_configuration_is_ours(path: Path) -> None:
+    """A gateway with paths of its own, named in ``providers.extra_hosts``: a tape holds what the agent would read."""
+    asked = request("/ask", "llm.example.com")
+    for extra, kept in (({"llm.example.com": "openai"}, 1), (None, 0)):
+        with TapeWriter(path, content=True, max_bytes=10**6) as tape:
+            verdicts = Recorder(tape, extra).take(chunk(OURS, Direction.SENT, asked))
+        assert len(list(read_tape(path))) == len(verdicts) == kept
+        path.unlink()
+
+
 def test_what_is_not_ours_never_goes_on_the_tape(path: Path) -> None:
     """Not even when content is asked for: it is somebody else's."""
     with TapeWriter(path, content=True, max_bytes=10**6) as tape:
