@@ -126,6 +126,8 @@ class Agent:
             max_buffered_bytes=config.core.max_buffered_bytes,
         )
         self._gateways = Gateways(self._pipeline.within_another)
+        self._ended: list[PricedCall] = []
+        """Calls of the drain that is being read."""
         self._selftest = uretprobe_seccomp(self._kernel)
         self._uretprobe_safe = self._selftest.result is Result.PASSED
         self._signatures = with_own(config.capture.signatures)
@@ -272,12 +274,13 @@ class Agent:
                 self._kernel.judge(Verdict(conn=happening.conn, judgement=Judgement.IGNORE, reason="unselected"))
                 continue
             for output in self._pipeline.receive(happening):
-                self._dispatch(output, at_ns)
+                self._dispatch(output)
+        self._pair(at_ns)
 
-    def _dispatch(self, output: Output, at_ns: int) -> None:
+    def _dispatch(self, output: Output) -> None:
         if isinstance(output, PricedCall):
             self._attributor.meet(output.call)
-            self._name(self._gateways.take(output, at_ns), at_ns)
+            self._ended.append(output)
         elif isinstance(output, Verdict):
             self._kernel.judge(output)
             self._sink.accept_verdict(output)
@@ -287,6 +290,11 @@ class Agent:
         elif isinstance(output, Quarantined):
             self._sink.accept_quarantined(output)
             _LOG.warning("connection given up", reason=output.reason, detail=output.detail, pid=output.conn.pid)
+
+    def _pair(self, at_ns: int) -> None:
+        """Calls that have ended, with those behind them."""
+        ended, self._ended = self._ended, []
+        self._name(self._gateways.take_together(ended, at_ns), at_ns)
 
     def _name(self, calls: Iterable[PricedCall], at_ns: int) -> None:
         for call in calls:
@@ -306,7 +314,8 @@ class Agent:
         if self._pod_list is not None:
             self._pod_list.refresh()
         for output in self._pipeline.tick(at_ns):
-            self._dispatch(output, at_ns)
+            self._dispatch(output)
+        self._pair(at_ns)
         self._name(self._gateways.release(at_ns), at_ns)
         for entry in self._attributor.release(at_ns):
             self._account(entry)

@@ -13,8 +13,14 @@ from agent.app import Agent
 from agent.capture.selection import Choice
 from agent.capture.targets import LibraryStatus, Sight
 from agent.config import Config, loads
-from agent.model import Process
+from agent.dialects import DIALECTS
+from agent.dialects.providers import Providers
+from agent.model import Chunk, ConnId, Cost, Direction, PricedCall, Process, Unpriced
+from agent.pipeline.gateways import VIA, Gateways
+from agent.pipeline.pipeline import Pipeline
+from agent.pricing import Pricer
 from tests.attribution.objects import PATH
+from tests.exchanges import request, response
 
 
 def bare(config: Config, **parts: Any) -> Agent:
@@ -86,6 +92,46 @@ def test_pods_that_are_not_known_yet_are_undecided() -> None:
         agent._choose(Process(pid=1, start_ticks=1, name="envoy", cgroup_id=1, cgroup_path=PATH)) is Choice.UNSELECTED
     )
     assert agent._choose(Process(pid=1, start_ticks=1, name="bash", cgroup_id=1, cgroup_path="/")) is Choice.UNSELECTED
+
+
+def test_a_drain_keeps_no_order_between_a_gateways_two_ends() -> None:
+    """Its own call is read before the pod's, which has ended as well: still one cost."""
+    core = Pipeline(dialects=DIALECTS, provider_of=Providers().provider_of, price=Pricer().price)
+    heard: list[PricedCall] = []
+    agent = bare(
+        loads(""),
+        _pipeline=core,
+        _gateways=Gateways(core.within_another),
+        _ended=[],
+        _targets=SimpleNamespace(unselected_pids=()),
+        _attributor=SimpleNamespace(meet=lambda _: None),
+        _kernel=SimpleNamespace(judge=lambda _: None, poll=lambda: chunks(9, "api.openai.com", 2) + chunks(8, "ai", 1)),
+        _sink=SimpleNamespace(accept_verdict=lambda _: None),
+        _coverage=SimpleNamespace(accept_verdict=lambda _: None),
+        _name=lambda calls, _: heard.extend(calls),
+    )
+    agent._take()
+    agent._name(agent._gateways.release(2**63), 0)
+    costs = {priced.call.conn.pid: priced.cost for priced in heard}
+    assert costs[9] == Unpriced(reason=VIA)
+    assert isinstance(costs[8], Cost)
+
+
+def chunks(pid: int, host: str, at_ns: int) -> list[Chunk]:
+    """One call and its answer."""
+    both = ((Direction.SENT, request(host=host)), (Direction.RECEIVED, response()))
+    return [
+        Chunk(
+            conn=ConnId(pid=pid, pointer=1, born_ns=1),
+            direction=direction,
+            position=0,
+            data=data,
+            at_ns=at_ns,
+            last_at_ns=at_ns,
+            cgroup_id=pid,
+        )
+        for direction, data in both
+    ]
 
 
 def test_the_root_only_composes() -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -65,7 +65,7 @@ class _Held:
 
 class Gateways:
     """
-    ``take`` every call as it ends; ``release`` every second or so what nobody came for.
+    ``take_together`` the calls that end; ``release`` every second or so what nobody came for.
 
     ``within_another`` says whether a call to an AI API inside the cluster, of another process, is under way that began before this one did.
     """
@@ -82,6 +82,14 @@ class Gateways:
     def take(self, priced: PricedCall, at_ns: int) -> Iterator[PricedCall]:
         """What is known now, in any order."""
         return self._take(_Held(priced, at_ns + HOLD_NS, answered=False))
+
+    def take_together(self, ended: Iterable[PricedCall], at_ns: int) -> Iterator[PricedCall]:
+        """
+        Those of one drain of the ring, which keeps no order between connections: a quick gateway's call may come before the one that it is
+        made for.  So that is taken first, if it has ended; if not, its request has been read by now.
+        """
+        for priced in sorted(ended, key=lambda one: not may_be_inside(one.call.host)):
+            yield from self.take(priced, at_ns)
 
     def release(self, at_ns: int) -> Iterator[PricedCall]:
         while self._held:

@@ -134,6 +134,17 @@ def test_a_request_whose_stamp_came_late() -> None:
     ] == Unpriced(reason=VIA)
 
 
+def test_a_drain_that_brings_both_in_the_wrong_order() -> None:
+    """Both have ended, and nobody waits any more: the one to the gateway is taken first."""
+    pair = [inner(answer="a"), outer(answer="a")]
+    gateways = case(under_way=False)
+    out = [*gateways.take_together(pair, 100), *gateways.release(100 + HOLD_NS)]
+    assert {one.call.conn.pid: one.cost for one in out} == {
+        GATEWAY: Unpriced(reason=VIA),
+        APP: replace(LIST, remarks=("of_the_gateways_call",)),
+    }
+
+
 def test_a_gateway_behind_a_gateway() -> None:
     """The cost goes all the way, and nowhere else."""
     first = PricedCall(call=call(APP, "gateway", 10, 90, answer="a"), cost=NONE)
