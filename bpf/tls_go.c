@@ -30,8 +30,8 @@ static __always_inline bool belongs_to_another(struct conn *conn, u32 link)
     return 0;
 }
 
-// Where Go has a socket's descriptor, behind the pointers tls.Conn.conn → net.TCPConn.fd → net.netFD: the same from 1.17 to 1.26
-// (tests/kernel/test_peer.py runs them).  A connection inside another, or of the program's own kind, has something else there.
+// Where Go has a socket's descriptor, behind the pointers tls.Conn.conn → net.TCPConn.fd → net.netFD: at the same places in
+// every version from 1.17 to 1.26 (asked by reflection; tests/kernel/test_peer.py runs two of them).  A connection inside another, or of the program's own kind, has something else there.
 struct go_interface {
     u64 type;
     u64 data;

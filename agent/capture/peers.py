@@ -40,7 +40,7 @@ class Fate(enum.StrEnum):
     NO_DESCRIPTOR = "no_descriptor"
     """Nobody saw which one it uses."""
     NO_ADDRESS = "no_address"
-    """It is no TCP socket, or was gone before it could be looked at."""
+    """It is no TCP socket, was gone before it could be looked at, or may not be looked at."""
 
 
 _HOW = {GIVEN: Fate.GIVEN, MEMORY: Fate.MEMORY}

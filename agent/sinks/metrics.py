@@ -138,7 +138,7 @@ PEERS = Metric(
     kind="counter",
     labels=("how",),
     help="TLS connections to models that have ended, by how their other end's address is known: given (the program gave the descriptor to the library), memory (Go); or why "
-    "it is not: no_descriptor (nobody saw which one it uses), no_address (no TCP socket, or gone before it could be looked at).",
+    "it is not: no_descriptor (nobody saw which one it uses), no_address (no TCP socket, gone before it could be looked at, or not ours to look at).",
 )
 RING_FILL = Metric(name="podtab_capture_ring_fill_bytes", kind="gauge", help="Bytes waiting in the ring buffer.")
 RING_SIZE = Metric(name="podtab_capture_ring_size_bytes", kind="gauge", help="Size of the ring buffer.")

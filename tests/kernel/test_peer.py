@@ -154,6 +154,27 @@ def test_who_is_gone_before_anybody_looks(
     assert kernel.peers.fates[Fate.NO_DESCRIPTOR] >= 20
 
 
+@pytest.mark.parametrize("kind", ["aiohttp", "curl"])
+def test_a_library_that_is_given_no_descriptor(
+    watch: Callable[[str], tuple[Kernel, Watcher]], models: list[PlainServer], kind: str
+) -> None:
+    """asyncio carries the library's bytes itself, many connections on one thread: unknown, and never one of the other sockets."""
+    kernel, watcher = watch(tls.LIBSSL)
+    if kind == "aiohttp":
+        watcher.run([*PYTHON, "aiohttp", "3", *(model.url + PATH for model in models for _ in range(5))])
+        assert len(watcher.calls) == 15 * len(models)
+        assert {call.peer for call in watcher.calls} == {None}
+        watcher.take()
+        assert kernel.peers.fates[Fate.NO_DESCRIPTOR] >= 5 * len(models)
+    else:
+        for model in models:
+            options = ["-sk", "-o", os.devnull, "-H", "Content-Type: application/json", "-d", by_hand(model.url)]
+            watcher.run(["curl", *options, model.url + PATH])
+        assert len(watcher.calls) == len(models)
+        # Its versions differ: one gives OpenSSL its descriptor, a later one its own functions.
+        assert all(call.peer is None or right(call, models) for call in watcher.calls)
+
+
 def test_a_child_knows_no_better(watch: Callable[[str], tuple[Kernel, Watcher]], models: list[PlainServer]) -> None:
     """It speaks on what its parent opened: what was told of the parent's descriptor is not told of the child's."""
     _, watcher = watch(tls.LIBSSL)
