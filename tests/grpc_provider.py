@@ -107,7 +107,7 @@ def xai(asked: bytes, draw: Draw, streaming: bool) -> tuple[Served, list[bytes]]
         return message((1, output), (2, prompt), (3, total), (4, prompt), (6, tokens.reasoning), (7, tokens.cache_read))
 
     if not streaming:
-        outputs = message((1, 3), (3, message((1, "".join(words)), (3, 2))))
+        outputs = message((1, 3), (3, message((1, "".join(words)), (2, 2))))
         answers = [message((1, identity), (2, outputs), (6, model), (9, usage(tokens.output)))]
         return _served("x_ai", "xai/GetCompletion", model, tokens, streaming), answers
     answers = [

@@ -27,6 +27,8 @@ _JOIN = 'echo $$ > "$0/cgroup.procs" && exec "$@"'
 _INSIDE = 'ip link set lo up && mount --bind "$0" /etc/hosts && exec "$@"'
 # Only root writes there, so the predictable names can't be taken by anybody else.
 RUN = Path("/run")
+ELSEWHERE = "127.0.0.2"
+"""Also the loopback interface's, with a port 443 of its own."""
 TOOLS = ("unshare", "nsenter", "setpriv", "mount", "ip", "openssl")
 
 
@@ -37,6 +39,8 @@ class Sandbox:
     group: Path
     """The demo's folder in the cgroup v2 hierarchy."""
     authority: Path
+    certificate: Path
+    """The servers' chain and key."""
     provider: subprocess.Popen[str]
     started: list[subprocess.Popen[str]] = field(default_factory=list)
     """Whom to wait for at the end, or they stay as zombies."""
@@ -71,8 +75,10 @@ class Sandbox:
 
 
 @contextlib.contextmanager
-def sandbox(in_cluster: str = "") -> Iterator[Sandbox]:
-    """``in_cluster``: HOST:PORT at which the fake also answers in plain HTTP."""
+def sandbox(in_cluster: str = "", elsewhere: Sequence[str] = ()) -> Iterator[Sandbox]:
+    """
+    ``in_cluster``: HOST:PORT at which the fake also answers in plain HTTP.  ``elsewhere``: hosts of another server, which the caller starts at ``ELSEWHERE``.
+    """
     cgroups = _check()
     name = f"{PREFIX}{os.getpid()}"
     folder, group = RUN / name, cgroups / name
@@ -84,10 +90,17 @@ def sandbox(in_cluster: str = "") -> Iterator[Sandbox]:
     try:
         folder.mkdir(mode=0o700)
         _make(group)
-        made = certificates.make(folder)
-        started.append(_spawn_provider(folder, group, made.server, in_cluster))
+        made = certificates.make(folder, [*certificates.HOSTS, *elsewhere])
+        started.append(_spawn_provider(folder, group, made.server, in_cluster, elsewhere))
         _await_provider(started[0], folder)
-        yield Sandbox(folder=folder, group=group, authority=made.authority, provider=started[0], started=started)
+        yield Sandbox(
+            folder=folder,
+            group=group,
+            authority=made.authority,
+            certificate=made.server,
+            provider=started[0],
+            started=started,
+        )
     finally:
         # The janitor does the work; should someone have killed it, we do.
         assert janitor.stdin is not None
@@ -100,10 +113,14 @@ def sandbox(in_cluster: str = "") -> Iterator[Sandbox]:
                 process.stdout.close()
 
 
-def _spawn_provider(folder: Path, group: Path, certificate: Path, in_cluster: str) -> subprocess.Popen[str]:
+def _spawn_provider(
+    folder: Path, group: Path, certificate: Path, in_cluster: str, elsewhere: Sequence[str]
+) -> subprocess.Popen[str]:
     name, _, port = in_cluster.partition(":")
     hosts = folder / "hosts"
-    hosts.write_text(f"127.0.0.1 localhost {' '.join(certificates.HOSTS)} {name}\n", encoding="ascii")
+    lines = [f"127.0.0.1 localhost {' '.join(certificates.HOSTS)} {name}"]
+    lines += [f"{ELSEWHERE} {host}" for host in elsewhere]
+    hosts.write_text("\n".join([*lines, ""]), encoding="ascii")
     options = ("--certificate", certificate, "--books", folder / "books.jsonl", "--plain-port", port or "0")
     serve = ("-m", "agent.demo.provider", *options)
     command = ["unshare", "--mount", "--net", "--", "sh", "-c", _INSIDE, hosts, sys.executable, *serve]

@@ -36,7 +36,7 @@ def page(calls: int) -> str:
 @pytest.fixture
 def box(tmp_path: Path) -> Iterator[Sandbox]:
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(100)"], text=True) as process:
-        made = Sandbox(folder=tmp_path, group=tmp_path, authority=tmp_path, provider=process)
+        made = Sandbox(folder=tmp_path, group=tmp_path, authority=tmp_path, certificate=tmp_path, provider=process)
         served = Served(
             client=POD.key,
             provider="openai",

@@ -9,13 +9,13 @@ from pathlib import Path
 from agent.model import PodtabError
 from tests.matrix.installing import build_all
 from tests.matrix.playing import CALLS, Result, play
-from tests.matrix.report import page, summary, table
+from tests.matrix.report import lines_of, page, summary, table, told
 from tests.matrix.rows import rows
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make coverage-matrix", description=__doc__)
-    parser.add_argument("--page", type=Path, help="write the page there; only with all rows")
+    parser.add_argument("--page", type=Path, help="write the page there; rows that are not played stay as it says")
     parser.add_argument("--quick", action="store_true", help="only rows that need no download")
     parser.add_argument("names", nargs="*", metavar="ROW")
     given = parser.parse_args()
@@ -23,15 +23,17 @@ def main() -> int:
     unknown = set(given.names) - {row.name for row in chosen}
     if unknown:
         parser.error(f"no such row: {', '.join(sorted(unknown))}")
-    if given.page and len(chosen) != len(rows()):
-        parser.error("--page is for all rows")
+    kept = lines_of(given.page.read_text(encoding="utf-8")) if given.page and given.page.exists() else {}
+    new = [row.name for row in rows() if row not in chosen and (row.stack, row.client, row.protocol) not in kept]
+    if given.page and new:
+        parser.error(f"the page has no line of {', '.join(new)}")
     _say(f"building what {len(chosen)} rows need")
     absent = build_all(chosen)
     played = {one.row.name: one for one in play([row for row in chosen if not absent[row.name]], _say)}
     results = [played.get(row.name) or Result(row=row, not_run=absent[row.name]) for row in chosen]
-    sys.stdout.write(f"{table(results)}\n\n{summary(results)}\n")
+    sys.stdout.write(f"{table(results)}\n\n{summary(told(results, chosen, {}))}\n")
     if given.page:
-        given.page.write_text(page(results, CALLS), encoding="utf-8")
+        given.page.write_text(page(told(results, rows(), kept), CALLS), encoding="utf-8")
     return 1 if any(result.failure for result in results) else 0
 
 

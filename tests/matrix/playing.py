@@ -10,20 +10,26 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from agent.demo import books, scrape, sdks, watcher
 from agent.demo.agreement import OUTCOME, TOKENS, compare, served_figures, total
 from agent.demo.pods import Pod
-from agent.demo.sandbox import Sandbox, sandbox
+from agent.demo.sandbox import ELSEWHERE, Sandbox, sandbox
 from agent.demo.watcher import Watcher
+from agent.model import PodtabError
+from tests import grpc_hosts
+from tests.kernel.packages import GRPCIO
 from tests.matrix.installing import built
 from tests.matrix.rows import CLIENTS, Row
 
+ROOT = Path(__file__).parents[2]
 CALLS = 6
 """Of each row, every other one streamed."""
 _IN_CLUSTER = "vllm.models.svc.cluster.local:8000"
@@ -80,7 +86,9 @@ class Result:
 def play(rows: Sequence[Row], say: Callable[[str], None]) -> list[Result]:
     """All of them beside one agent."""
     pods = {row.name: _pod(row) for row in rows}
-    with sandbox(in_cluster=_IN_CLUSTER) as box:
+    with sandbox(in_cluster=_IN_CLUSTER, elsewhere=grpc_hosts.HOSTS) as box:
+        if any(row.protocol == "gRPC" for row in rows):
+            _start_grpc_provider(box)
         agent = watcher.start(box, list(pods.values()), _CONFIG)
 
         def one(row: Row) -> Result:
@@ -94,6 +102,25 @@ def play(rows: Sequence[Row], say: Callable[[str], None]) -> list[Result]:
         results = _settle(box, agent, results, pods)
         agent.stop()
     return results
+
+
+def _start_grpc_provider(box: Sandbox) -> None:
+    """Ends with the sandbox."""
+    options = ("--address", f"{ELSEWHERE}:443", "--certificate", box.certificate, "--books", _grpc_books(box))
+    process = box.start(
+        [sys.executable, "-m", "tests.grpc_provider", *options],
+        group="grpc-provider",
+        environment={**os.environ, "PYTHONPATH": f"{ROOT}:{GRPCIO.folder()}"},
+        inside=True,
+        input=subprocess.PIPE,
+        output=subprocess.PIPE,
+    )
+    if not _hears(process, "ready 443", _READY_SECONDS):
+        raise PodtabError("the provider that speaks gRPC could not start")
+
+
+def _grpc_books(box: Sandbox) -> Path:
+    return box.folder / "grpc-books.jsonl"
 
 
 def _pod(row: Row) -> Pod:
@@ -119,6 +146,7 @@ def _play(box: Sandbox, agent: Watcher, row: Row, pod: Pod) -> Result:
         **sdks.environment(key=key, authority=box.authority, home=work),
         "NODE_PATH": str(built("runtimes") / "node_modules"),
         "DENO_CERT": str(box.authority),
+        "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": str(box.authority),
         "DENO_NO_UPDATE_CHECK": "1",
         "AWS_BEARER_TOKEN_BEDROCK": key,
         "AWS_EC2_METADATA_DISABLED": "true",
@@ -191,7 +219,7 @@ def _settle(box: Sandbox, agent: Watcher, results: Sequence[Result], pods: dict[
     """Compared until all that is readable agrees, and no longer than the agent may need."""
     deadline = time.monotonic() + _SETTLE_SECONDS
     while True:
-        rows = books.read(box.books) if box.books.exists() else []
+        rows = [row for path in (box.books, _grpc_books(box)) if path.exists() for row in books.read(path)]
         served = served_figures(rows)
         captured = scrape.read(agent.metrics(), list(pods.values()))
         compared = compare(list(pods), served, captured.figures, captured.misnamed)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from tests.matrix.playing import Result
+from tests.matrix.rows import Row
+
+Cells = tuple[str, ...]
 
 _HEAD = ("TLS stack", "client", "protocol", "calls sent", "captured", "tokens", "told")
+_FAILS, _NOT_RUN = "FAILS", "not run"
 _INTRODUCTION = """\
 # What podtab reads, client by client
 
@@ -24,11 +28,11 @@ programs that make one call and end, another one of the kind waits.
 """
 
 
-def cells(result: Result) -> tuple[str, ...]:
+def cells(result: Result) -> Cells:
     row = result.row
     first = (row.stack, row.client, row.protocol)
     if result.not_run:
-        return (*first, "–", "–", "–", f"not run: {result.not_run}")
+        return (*first, "–", "–", "–", f"{_NOT_RUN}: {result.not_run}")
     if row.cannot:
         tokens = "–" if not result.tokens_captured else f"{result.tokens_captured:,} of {result.tokens_served:,}"
     elif result.tokens_captured == result.tokens_served and not result.differences:
@@ -40,7 +44,7 @@ def cells(result: Result) -> tuple[str, ...]:
 
 def _told(result: Result) -> str:
     if result.failure:
-        return f"FAILS: {result.failure}"
+        return f"{_FAILS}: {result.failure}"
     return "; ".join(
         f"{reason}: {detail}" if detail else reason
         for reason, detail in sorted(result.told.items())
@@ -48,15 +52,22 @@ def _told(result: Result) -> str:
     )
 
 
-def summary(results: Sequence[Result]) -> str:
-    run = [result for result in results if not result.not_run]
-    readable = [result for result in run if not result.row.cannot]
-    told = [result for result in run if result.row.cannot]
-    passed = sum(not result.failure for result in readable)
+def summary(lines: Sequence[tuple[Row, Cells]]) -> str:
+    run = [(row, line) for row, line in lines if not line[-1].startswith(_NOT_RUN)]
+    readable = [line for row, line in run if not row.cannot]
+    told = [line for row, line in run if row.cannot]
+    passed, said = (sum(not line[-1].startswith(_FAILS) for line in some) for some in (readable, told))
     return (
-        f"{passed} of {len(readable)} readable clients were captured whole, {sum(not one.failure for one in told)} of {len(told)} others are told with "
-        f"their reason, {len(results) - len(run)} could not be run on the machine that made this page."
+        f"{passed} of {len(readable)} readable clients were captured whole, {said} of {len(told)} others are told with "
+        f"their reason, {len(lines) - len(run)} could not be run on the machine that made this page."
     )
+
+
+def lines_of(page: str) -> dict[Cells, Cells]:
+    """What a page says of each row, by stack, client and protocol."""
+    drawn = [line.removeprefix("| ").removesuffix(" |") for line in page.splitlines() if line.startswith("| ")]
+    cut = [tuple(cell.replace("\\|", "|") for cell in line.split(" | ")) for line in drawn]
+    return {line[:3]: line for line in cut}
 
 
 def table(results: Sequence[Result]) -> str:
@@ -69,8 +80,14 @@ def table(results: Sequence[Result]) -> str:
     )
 
 
-def page(results: Sequence[Result], calls: int) -> str:
+def page(lines: Sequence[tuple[Row, Cells]], calls: int) -> str:
     """docs/coverage.md."""
-    lines = [_HEAD, ("---",) * len(_HEAD), *(tuple(cell.replace("|", "\\|") for cell in cells(one)) for one in results)]
-    drawn = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    return f"{_INTRODUCTION.format(calls=calls, summary=summary(results))}\n{drawn}\n{_CLOSING}"
+    drawn = [_HEAD, ("---",) * len(_HEAD), *(tuple(cell.replace("|", "\\|") for cell in line) for _, line in lines)]
+    text = "\n".join(f"| {' | '.join(line)} |" for line in drawn)
+    return f"{_INTRODUCTION.format(calls=calls, summary=summary(lines))}\n{text}\n{_CLOSING}"
+
+
+def told(results: Sequence[Result], rows: Sequence[Row], kept: Mapping[Cells, Cells]) -> list[tuple[Row, Cells]]:
+    """Each row with what was just seen of it, or else what an older page says."""
+    played = {result.row.name: cells(result) for result in results}
+    return [(row, played.get(row.name) or kept[row.stack, row.client, row.protocol]) for row in rows]

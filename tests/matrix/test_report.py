@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.matrix.playing import CALLS, Result
-from tests.matrix.report import cells, page, summary, table
+from tests.matrix.report import cells, lines_of, page, summary, table, told
 from tests.matrix.rows import Row
 
 READ = Row(name="a", stack="A | B", client="c", folder="c", command="c")
@@ -55,9 +55,27 @@ def test_cells_say_what_was_seen() -> None:
 
 def test_table_and_page_have_a_line_a_row() -> None:
     """A column's sign inside a name does not break the page."""
-    results: Any = [WHOLE, TOLD, Result(row=READ, not_run="no Go")]
+    results: Any = [WHOLE, TOLD, Result(row=replace(READ, name="d"), not_run="no Go")]
+    lines = told(results, [one.row for one in results], {})
     assert len(table(results).splitlines()) == 4
-    drawn = [line for line in page(results, CALLS).splitlines() if line.startswith("| ")]
+    drawn = [line for line in page(lines, CALLS).splitlines() if line.startswith("| ")]
     assert len(drawn) == 5
     assert all(line.replace("\\|", "").count("|") == 8 for line in drawn)
-    assert summary(results).startswith("1 of 1 readable clients were captured whole, 1 of 1 others")
+    assert summary(lines).startswith("1 of 1 readable clients were captured whole, 1 of 1 others")
+    assert ", 1 could not be run" in summary(lines)
+
+
+def test_what_is_not_played_stays_as_the_page_says() -> None:
+    """And counts as it did there; a row that no page knows can't be told."""
+    other = replace(READ, name="o", client="o")
+    fails = replace(WHOLE, row=other, problem="it crashed")
+    before = page(told([WHOLE, fails], [READ, other], {}), CALLS)
+    after = told(
+        [replace(WHOLE, captured=5, differences=("outcome_ok: 6 served, 5 captured",))], [READ, other], lines_of(before)
+    )
+    assert after[1][1] == cells(fails)
+    assert after[0][1][4] == "5"
+    assert summary(after).startswith("0 of 2")
+    assert page(told([WHOLE], [READ, other], lines_of(page(after, CALLS))), CALLS) == before
+    with pytest.raises(KeyError):
+        told([], [SEALED, replace(READ, client="new")], lines_of(before))
