@@ -28,7 +28,7 @@ from agent.capture.x86_paper import Paper, UnknownCodeError
 
 MINIMUM = 1 << 63
 """No vector has this capacity, so Rust puts the kind of a message there where no vector is: this one, the next …"""
-# They have three bits in the link's cookie; 3 and 5 were seen.
+# They have three bits in the link's cookie; 3, 4 and 5 were seen.
 _TAGS = 8
 _KEPT = ("rbx", "rbp", "r12", "r13", "r14", "r15")
 _SLOT_OF_FIRST_METHOD = 0x18  # behind drop, size and alignment
