@@ -122,14 +122,14 @@ def test_the_first_process_with_a_library_is_seen(
     kernel: Kernel, c_client: list[str], relay: Relay, tmp_path: Path
 ) -> None:
     """One that makes a single call and ends, linked with the library."""
-    assert caught(kernel, Mappings(), c_client, relay.port, tmp_path) >= 0.9 * COPIES
+    assert caught(kernel, Mappings(), c_client, relay.port, tmp_path) >= 0.8 * COPIES
 
 
 def test_so_is_one_that_loads_it_late(kernel: Kernel, relay: Relay, tmp_path: Path) -> None:
     """Which looking again and again finds when the call is over."""
     command = [tls.PYTHON[0], "-I", "-S", "-c", LATE]
     told = caught(kernel, Mappings(), command, relay.port, tmp_path)
-    assert told >= 0.9 * COPIES
+    assert told >= 0.8 * COPIES
     untold = caught(kernel, None, command, relay.port, tmp_path)
     print(f"late: {told} of {COPIES} whole calls of first processes told of mappings, {untold} by looking again")
     assert untold < told / 2
