@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,9 +18,10 @@ from agent.capture.selection import Choice
 from agent.capture.sites import Abilities
 from agent.capture.stacks import plan
 from agent.capture.targets import Targets
+from agent.demo.certificates import make
 from agent.model import Process
 from tests.bench.native_tools import certificate
-from tests.kernel.tls import PYTHON, Client, Server, build_client, pretend_kernel
+from tests.kernel.tls import PYTHON, Client, Provider, Server, build_client, pretend_kernel
 
 
 @pytest.fixture(scope="session")
@@ -122,6 +125,17 @@ def server(certificates: tuple[Path, Path]) -> Iterator[Server]:
     server = Server(certificates)
     yield server
     server.close()
+
+
+@pytest.fixture(scope="module")
+def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
+    folder = tmp_path_factory.mktemp("provider")
+    command = [sys.executable, "-m", "agent.demo.provider", "--port", "0", "--books", str(folder / "books.jsonl")]
+    command += ["--certificate", str(make(folder, hosts=["localhost"]).server)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        yield Provider(int(process.stdout.readline().removeprefix("ready ")), folder / "books.jsonl", process.pid)
+        process.terminate()
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ connection that lived before its library was probed.  The provider's books are t
 from __future__ import annotations
 
 import shutil
-import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -17,13 +16,12 @@ import pytest
 from agent.capture.kernel import Kernel
 from agent.capture.ring import Happening
 from agent.demo import books
-from agent.demo.certificates import make
 from agent.dialects.by_body import REMARK
 from agent.model import Call, Chunk, Closed, Evidence, Outcome, PricedCall
 from tests.exchanges import pipeline
 from tests.kernel import tls
 from tests.kernel.test_websocket import watched
-from tests.kernel.tls import Client
+from tests.kernel.tls import Client, Provider
 
 pytestmark = pytest.mark.kernel
 
@@ -35,23 +33,11 @@ COMMANDS = {
 AT_ONCE = 40
 
 
-@pytest.fixture(scope="module")
-def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, Path]]:
-    """Its port and its books."""
-    folder = tmp_path_factory.mktemp("provider")
-    command = [sys.executable, "-m", "agent.demo.provider", "--port", "0", "--books", str(folder / "books.jsonl")]
-    command += ["--certificate", str(make(folder, hosts=["localhost"]).server)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        yield int(process.stdout.readline().removeprefix("ready ")), folder / "books.jsonl"
-        process.terminate()
-
-
 @pytest.fixture(params=COMMANDS)
-def client(request: pytest.FixtureRequest, provider: tuple[int, Path]) -> Iterator[Client]:
+def client(request: pytest.FixtureRequest, provider: Provider) -> Iterator[Client]:
     if shutil.which(COMMANDS[request.param][0]) is None:
         pytest.skip("needs Node.js")
-    client = Client(COMMANDS[request.param], provider[0])
+    client = Client(COMMANDS[request.param], provider.port)
     yield client
     client.kill()
 
@@ -79,10 +65,10 @@ def until_closed(kernel: Kernel, client: Client) -> Callable[[], list[Happening]
     return lambda: tls.until(kernel, lambda happened: len(tls.closed(happened, client.pid)) == 1)
 
 
-def test_every_stream_of_a_real_client_is_a_call(kernel: Kernel, client: Client, provider: tuple[int, Path]) -> None:
+def test_every_stream_of_a_real_client_is_a_call(kernel: Kernel, client: Client, provider: Provider) -> None:
     """Many at once, documents and streams: each with exactly the tokens that were served; one that is given up is told as cut."""
     client.say("open", "call 1", "close")  # it has its library now
-    since = len(books.read(provider[1]))
+    since = len(books.read(provider.books))
     with watched(kernel, client):
         client.say("open", f"call {AT_ONCE}", "reset", "close")
         happened = until_closed(kernel, client)()
@@ -91,22 +77,22 @@ def test_every_stream_of_a_real_client_is_a_call(kernel: Kernel, client: Client,
     whole = [call for call in seen if call.outcome is Outcome.OK]
     assert (len(whole), len(cut)) == (AT_ONCE, 1)
     assert cut[0].reading.evidence is not Evidence.REPORTED
-    assert tokens(whole) == served(provider[1], since)
+    assert tokens(whole) == served(provider.books, since)
     assert {(call.provider, call.api, call.host) for call in seen} == {("openai", "openai/chat", "api.openai.com")}
     assert {call.reading.evidence for call in whole} == {Evidence.REPORTED}
 
 
 def test_a_connection_from_before_is_read_from_its_next_request_on(
-    kernel: Kernel, client: Client, provider: tuple[int, Path]
+    kernel: Kernel, client: Client, provider: Provider
 ) -> None:
     """Its names were said before the probes came: API, provider, models and every token come from the bodies, and it says so."""
     client.say("open", "call 3")
-    since = len(books.read(provider[1]))
+    since = len(books.read(provider.books))
     with watched(kernel, client):
         client.say("call 10", "call 4", "close")
         happened = until_closed(kernel, client)()
     seen = calls(happened, client.pid)
-    assert tokens(seen) == served(provider[1], since)
+    assert tokens(seen) == served(provider.books, since)
     assert len(seen) == 14
     assert {(call.provider, call.api) for call in seen} == {("openai", "openai/chat")}
     assert {call.outcome for call in seen} == {Outcome.OK}

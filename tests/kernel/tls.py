@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -127,6 +128,14 @@ class Client:
         self.process.wait()
         self.process.stdout.close()
         self.process.stdin.close()
+
+
+class Provider(NamedTuple):
+    """The demo's provider as a process of its own: HTTP/1.1, HTTP/2 and TLS, with books."""
+
+    port: int
+    books: Path
+    pid: int
 
 
 PYTHON = [sys.executable, "-I", "-S", str(FOLDER / "client.py")]

@@ -84,8 +84,9 @@ def test_pipelined_requests_are_answered_in_their_order() -> None:
         (Wire().send(request("/v1/models", method="GET")), (Judgement.WATCH, "known_host")),
         (Wire().send(request(host="llm.internal:8000")), (Judgement.WATCH, "known_path")),
         (Wire().receive(request()), (Judgement.IGNORE, "server_side")),
+        (Wire().send(response()[90:], response()).receive(request()), (Judgement.IGNORE, "server_side")),
     ],
-    ids=["host", "host, other path", "path", "server"],
+    ids=["host", "host, other path", "path", "server", "server, from the middle of an answer on"],
 )
 def test_first_bytes_decide(wire: Wire, verdict: tuple[Judgement, str]) -> None:
     """One verdict, from the first bytes."""
