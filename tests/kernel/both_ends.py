@@ -130,17 +130,19 @@ class Agent:
             time.sleep(0.005)
 
     def take(self) -> None:
+        ended: list[PricedCall] = []
         for happening in self._kernel.poll():
             if not isinstance(happening, Opened | Chunk | Closed):
                 continue
             for output in self._core.receive(happening):
                 if isinstance(output, PricedCall):
-                    self.calls += self._gateways.take(output, time.time_ns())
+                    ended.append(output)
                 elif isinstance(output, Verdict):
                     self._kernel.judge(output)
                     self.verdicts.setdefault(output.conn.pid, set()).add(output.reason)
                 elif isinstance(output, Quarantined):
                     self.quarantined.append(output)
+        self.calls += self._gateways.take_together(ended, time.time_ns())
         self.calls += self._gateways.release(time.time_ns())
 
     def run(self, command: list[str]) -> int:

@@ -153,6 +153,20 @@ def start(server: Server, c_client: list[str]) -> Iterator[Callable[[str], Clien
 
 
 @pytest.fixture
+def begin(server: Server) -> Iterator[Callable[..., Client]]:
+    """Starts clients that a test built: the program, and words for it."""
+    started: list[Client] = []
+
+    def make(*command: Path | str) -> Client:
+        started.append(Client([str(word) for word in command], server.port))
+        return started[-1]
+
+    yield make
+    for client in started:
+        client.kill()
+
+
+@pytest.fixture
 def follow(kernel: Kernel) -> Iterator[Callable[[set[int]], Targets]]:
     """Targets that select the given processes, and nobody else on this machine."""
     made: list[Targets] = []

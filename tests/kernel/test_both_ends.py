@@ -9,12 +9,12 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from agent.capture.kernel import Kernel
+from agent.capture.kernel import Kernel, KernelSettings
 from agent.demo import books
 from agent.model import Call, Cost, Unpriced
 from agent.pipeline.gateways import VIA
@@ -31,6 +31,12 @@ pytestmark = pytest.mark.kernel
 TIMES = 5
 CHAT = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "hello"}]}
 STREAMED = {**CHAT, "stream": True, "stream_options": {"include_usage": True}}
+
+
+@pytest.fixture
+def kernel(load: Callable[[KernelSettings], Kernel]) -> Kernel:
+    """Of each test's own: what a server's connection was judged by another one must not stick to its pointer."""
+    return load(KernelSettings())
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,7 @@ from tests import golang
 from tests.kernel import tls
 from tests.kernel.client import PATTERN
 from tests.kernel.test_loss import LOSSES
-from tests.kernel.tls import Client, Server
+from tests.kernel.tls import Client
 
 pytestmark = pytest.mark.kernel
 
@@ -33,19 +33,6 @@ def kernel(kernel: Kernel) -> Kernel:
     if not kernel.cookies:
         pytest.skip("kernels before 5.15 have no cookies: Go is told as unreadable there")
     return kernel
-
-
-@pytest.fixture
-def begin(server: Server) -> Iterator[Callable[[Path], Client]]:
-    started: list[Client] = []
-
-    def make(program: Path) -> Client:
-        started.append(Client([str(program)], server.port))
-        return started[-1]
-
-    yield make
-    for client in started:
-        client.kill()
 
 
 def losses(kernel: Kernel) -> dict[str, int]:

@@ -12,7 +12,6 @@ from agent.capture.kernel import Kernel
 from agent.capture.plan import Count, Plan
 from agent.capture.sites import Abilities
 from agent.capture.stacks import plan
-from agent.model import Direction
 from tests.kernel import tls
 from tests.kernel.client import PATTERN
 from tests.kernel.tls import Client
@@ -38,23 +37,6 @@ PLANS: dict[str, Callable[[], Plan]] = {
 }
 
 
-def converse(kernel: Kernel, client: Client, sites: Plan) -> None:
-    """Calls of all sizes, two connections; then what was captured is compared."""
-    link = kernel.attach(tls.LIBSSL, sites.sites, pid=client.pid)
-    try:
-        for _ in range(2):
-            client.say("open", *(f"call {sent} {received}" for sent, received in CALLS), "close")
-        happened = tls.until(kernel, lambda happened: len(tls.closed(happened, client.pid)) == 2)
-    finally:
-        link.close()
-    said = b"".join(tls.request(*call) for call in CALLS)
-    heard = b"".join(PATTERN[:received] for _, received in CALLS)
-    found = tls.streams(happened, client.pid)
-    assert [data for (_, direction), data in found.items() if direction is Direction.SENT] == [said] * 2
-    assert [data for (_, direction), data in found.items() if direction is Direction.RECEIVED] == [heard] * 2
-    assert {event.conn for event in tls.closed(happened, client.pid)} == {conn for conn, _ in found}
-
-
 @pytest.mark.parametrize("sites", PLANS)
 @pytest.mark.parametrize("kind", CLIENTS)
 def test_every_byte_both_ways(kernel: Kernel, start: Callable[[str], Client], kind: str, sites: str) -> None:
@@ -64,19 +46,20 @@ def test_every_byte_both_ways(kernel: Kernel, start: Callable[[str], Client], ki
         pytest.skip("where return probes are never unsafe nobody looks for RET instructions")
     if not kernel.cookies and any(site.count is Count.STACK for site in plan.sites):
         pytest.skip("kernels before 5.15 have no cookies, so nobody attaches at these sites there")
-    converse(kernel, start(kind), plan)
+    tls.converse(kernel, start(kind), tls.LIBSSL, plan, "call", CALLS)
 
 
 @pytest.mark.parametrize("kind", CLIENTS)
 def test_perf_event_links_say_the_same(perf_event_kernel: Kernel, start: Callable[[str], Client], kind: str) -> None:
     """The way of kernels before 6.6."""
-    converse(perf_event_kernel, start(kind), tls.best_plan(cookies=perf_event_kernel.cookies))
+    chosen = tls.best_plan(cookies=perf_event_kernel.cookies)
+    tls.converse(perf_event_kernel, start(kind), tls.LIBSSL, chosen, "call", CALLS)
 
 
 @pytest.mark.parametrize("kind", CLIENTS)
 def test_without_cookies(old_kernel: Kernel, start: Callable[[str], Client], kind: str) -> None:
     """The way of kernels before 5.15."""
-    converse(old_kernel, start(kind), tls.best_plan(cookies=False))
+    tls.converse(old_kernel, start(kind), tls.LIBSSL, tls.best_plan(cookies=False), "call", CALLS)
 
 
 # Debian 13's OpenSSL for arm64, in the machines of tests/qemu alone.

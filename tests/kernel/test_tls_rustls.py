@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,7 @@ from tests import rust
 from tests.kernel import tls
 from tests.kernel.client import PATTERN
 from tests.kernel.test_loss import LOSSES
-from tests.kernel.tls import Client, Server
+from tests.kernel.tls import Client
 
 pytestmark = [pytest.mark.kernel, pytest.mark.timeout(700)]
 
@@ -38,19 +38,6 @@ def with_cookies(kernel: Kernel) -> Kernel:
 @pytest.fixture
 def kernel(kernel: Kernel) -> Kernel:
     return with_cookies(kernel)
-
-
-@pytest.fixture
-def begin(server: Server) -> Iterator[Callable[..., Client]]:
-    started: list[Client] = []
-
-    def make(*command: Path | str) -> Client:
-        started.append(Client([str(word) for word in command], server.port))
-        return started[-1]
-
-    yield make
-    for client in started:
-        client.kill()
 
 
 def losses(kernel: Kernel) -> dict[str, int]:

@@ -31,8 +31,6 @@ from tests.kernel.web import HttpsServer
 
 pytestmark = pytest.mark.kernel
 
-SIZES = (1, 240, 1009, 16368, 16384, 40_000)
-CALLS = [(size, answer) for size, answer in zip(SIZES, reversed(SIZES), strict=True)]
 STATIC_LIBRARIES = ["-l:libssl.a", "-l:libcrypto.a", "-ldl", "-lpthread"]
 
 
@@ -74,19 +72,10 @@ def test_a_stripped_static_program(kernel: Kernel, server: tls.Server, static_cl
     """Every byte both ways, in order, and each connection's end, though SSL_free has no name any more."""
     program = static_client[number]
     client = Client([str(program)], server.port)
-    link = kernel.attach(str(program), sites(program).sites, pid=client.pid)
     try:
-        for _ in range(2):
-            client.say("open", *(f"call {sent} {received}" for sent, received in CALLS), "close")
-        happened = tls.until(kernel, lambda happened: len(tls.closed(happened, client.pid)) == 2)
+        tls.converse(kernel, client, str(program), sites(program), "call")
     finally:
-        link.close()
         client.kill()
-    said = b"".join(tls.request(*call) for call in CALLS)
-    heard = b"".join(PATTERN[:received] for _, received in CALLS)
-    found = tls.streams(happened, client.pid)
-    assert [data for (_, direction), data in found.items() if direction is Direction.SENT] == [said] * 2
-    assert [data for (_, direction), data in found.items() if direction is Direction.RECEIVED] == [heard] * 2
 
 
 # ---------------------------------------------------------------------------------------------- modules and other programs

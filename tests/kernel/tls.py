@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -217,17 +217,20 @@ def sites(library: str, **abilities: bool) -> Plan:
         return plan(ElfFile(file), Abilities(**{"uretprobe_safe": True, **abilities}))
 
 
-def converse(kernel: Kernel, client: Client, path: str, chosen: Plan, word: str) -> None:
+def converse(
+    kernel: Kernel, client: Client, path: str, chosen: Plan, word: str, calls: Sequence[tuple[int, int]] = CALLS
+) -> None:
     """Calls of all sizes on two connections; then what was captured is compared."""
     link = kernel.attach(path, chosen.sites, pid=client.pid)
     try:
         for _ in range(2):
-            client.say("open", *(f"{word} {sent} {received}" for sent, received in CALLS), "close")
+            client.say("open", *(f"{word} {sent} {received}" for sent, received in calls), "close")
         happened = until(kernel, lambda happened: len(closed(happened, client.pid)) == 2)
     finally:
         link.close()
-    said = b"".join(request(*call) for call in CALLS)
-    heard = b"".join(PATTERN[:received] for _, received in CALLS)
+    said = b"".join(request(*call) for call in calls)
+    heard = b"".join(PATTERN[:received] for _, received in calls)
     found = streams(happened, client.pid)
     assert [data for (_, direction), data in found.items() if direction is Direction.SENT] == [said] * 2
     assert [data for (_, direction), data in found.items() if direction is Direction.RECEIVED] == [heard] * 2
+    assert {event.conn for event in closed(happened, client.pid)} == {conn for conn, _ in found}
