@@ -25,6 +25,7 @@ PREBUILT = "PODTAB_GO_PROGRAMS"
 """The variable that names a folder where those of ``for_kernels`` are: an emulated machine has no Go of its own."""
 _FOR_KERNELS: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("ask", (), ""),
+    ("ask", (), OLDER),
     ("talk", (), ""),
     ("talk", (STRIPPED,), ""),
     ("talk", (UNOPTIMISED,), ""),

@@ -111,6 +111,7 @@ def test_gnutls(watch: Callable[[str], tuple[Kernel, Watcher]], models: list[Pla
 
 @pytest.mark.parametrize("toolchain", ["", golang.OLDER])
 def test_go(
+    kernel: Kernel,
     watch: Callable[[str], tuple[Kernel, Watcher]],
     models: list[PlainServer],
     certificates: tuple[Path, Path],
@@ -118,10 +119,10 @@ def test_go(
     toolchain: str,
 ) -> None:
     """Out of the connection's memory, where compilers years apart put it."""
-    program = str(golang.build("ask", toolchain=toolchain))
-    kernel, watcher = watch(program)
     if not kernel.cookies:
         pytest.skip("kernels before 5.15 have no cookies: Go is told as unreadable there")
+    program = str(golang.build("ask", toolchain=toolchain))
+    _, watcher = watch(program)
     before, unreadable = held(kernel), kernel.counters()["descriptors_unreadable"]
     monkeypatch.setenv("SSL_CERT_FILE", str(certificates[0]))
     reachable = [model for model in models if "127.0.0.1" in model.url]  # as the certificate says

@@ -46,6 +46,7 @@ TESTS = (
     "tests/kernel/test_tls_in_tls.py",
     "tests/kernel/test_one_call_one_event.py",
     "tests/kernel/test_plain.py",
+    "tests/kernel/test_peer.py",
     "tests/kernel/test_loss.py",
     "tests/kernel/test_targets.py",
     # Its other test is one of speed.
