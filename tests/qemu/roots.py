@@ -108,7 +108,8 @@ def unpack(packages: list[Path], tree: Path) -> None:
     shutil.copy(tree / "usr" / "share" / "base-passwd" / "passwd.master", tree / "etc" / "passwd")
     shutil.copy(tree / "usr" / "share" / "base-passwd" / "group.master", tree / "etc" / "group")
     (tree / "etc" / "hosts").write_text("127.0.0.1 localhost\n::1 localhost\n")
-    (tree / "usr" / "bin" / "cc").symlink_to("gcc")
+    for name, program in (("cc", "gcc"), ("sh", "bash")):
+        (tree / "usr" / "bin" / name).symlink_to(program)
     if sys.version_info[:2] == (3, 11):  # else every start of an interpreter compiles what it imports
         run([sys.executable, "-m", "compileall", "-q", "-s", str(tree), str(tree / "usr" / "lib")])
     (tree / "mnt").mkdir(exist_ok=True)
