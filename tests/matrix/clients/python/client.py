@@ -215,6 +215,40 @@ def with_urllib3_pyopenssl() -> Call:
     return call
 
 
+def with_awscrt(http2: bool = False) -> Call:
+    import io
+
+    import awscrt.io
+    from awscrt import http
+
+    bootstrap = awscrt.io.ClientBootstrap.get_or_create_static_default()
+    options = awscrt.io.TlsContextOptions()
+    options.override_default_trust_store_from_path(None, AUTHORITY)
+    options.alpn_list = ["h2"] if http2 else ["http/1.1"]
+    tls = awscrt.io.ClientTlsContext(options).new_connection_options()
+    tls.set_server_name(HOST)
+    connection: Any = None
+
+    def call(number: int) -> None:
+        nonlocal connection
+        if connection is None:
+            asked = {"host_name": HOST, "port": 443, "bootstrap": bootstrap, "tls_connection_options": tls}
+            connection = http.HttpClientConnection.new(**asked).result()
+        content = body(number)
+        headers = [("host", HOST), ("content-length", str(len(content))), *HEADERS.items()]
+        sent = awscrt.io.InputStream(io.BytesIO(content))
+        request = http.HttpRequest("POST", "/v1/chat/completions", http.HttpHeaders(headers), sent)
+        stream = connection.request(request)
+        stream.activate()
+        assert stream.completion_future.result() == 200
+
+    return call
+
+
+def with_awscrt_h2() -> Call:
+    return with_awscrt(http2=True)
+
+
 def with_plain() -> Call:
     """A model in the cluster, as vLLM and Ollama are asked: no TLS."""
     import http.client
