@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from agent.capture.judge import Judged
+from agent.capture.peers import Fate
 from agent.capture.targets import LibraryStatus, Sight
 from agent.config import loads
 from agent.health import AgentHealth, capture_state, why_not_in_force
@@ -68,7 +69,10 @@ def test_samples_come_from_the_parts_at_each_scrape() -> None:
     """Nothing is kept; without an API server there is nothing to say of one."""
     parts: dict[str, Any] = {
         "kernel": SimpleNamespace(
-            counters=lambda: {"records_dropped": 3}, ring=SimpleNamespace(fill_bytes=0), link_kind="uprobe_multi"
+            counters=lambda: {"records_dropped": 3},
+            ring=SimpleNamespace(fill_bytes=0),
+            link_kind="uprobe_multi",
+            peers=SimpleNamespace(fates={Fate.GIVEN: 9}),
         ),
         "targets": SimpleNamespace(processes=4, judged=Counter({Judged.TLS: 2}), lost_news=8),
         "pipeline": SimpleNamespace(open_connections=5),
@@ -83,6 +87,7 @@ def test_samples_come_from_the_parts_at_each_scrape() -> None:
     parts["kernel"].ring.fill_bytes = 7
     samples = health.samples()
     assert samples[metrics.KERNEL_EVENTS] == {("records_dropped",): 3.0}
+    assert samples[metrics.PEERS] == {("given",): 9.0}
     assert samples[metrics.RING_FILL] == {(): 7.0}
     assert samples[metrics.NEWS_LOST] == {(): 8.0}
     assert metrics.API_SERVER not in samples
