@@ -42,7 +42,6 @@ TESTS = (
     "tests/kernel/test_tls_nss.py",
     "tests/kernel/test_tls_go.py",
     "tests/kernel/test_tls_rustls.py",
-    "tests/kernel/test_tls_rustls.py",
     "tests/kernel/test_tls_in_tls.py",
     "tests/kernel/test_one_call_one_event.py",
     "tests/kernel/test_plain.py",
