@@ -63,9 +63,8 @@ struct conn {
 
 // How it is known which descriptor a connection reads from.
 enum descriptor_how {
-    HOW_CONTRADICTED = 0,  // two ways gave two answers: nobody knows
-    HOW_GIVEN = 1,         // the program gave it to the library
-    HOW_MEMORY = 2,        // it stands in the connection's own memory: Go
+    HOW_GIVEN = 0,   // the program gave it to the library
+    HOW_MEMORY = 1,  // it stands in the connection's own memory: Go
 };
 
 struct descriptor {

@@ -95,7 +95,7 @@ class Peers:
 
     def _look(self, conn: ConnId, known: _Known) -> None:
         descriptor = self._descriptor_of(conn)
-        if descriptor is None or descriptor.how not in _HOW or descriptor.number in known.looked_at:
+        if descriptor is None or descriptor.number in known.looked_at:
             return
         known.fate = Fate.NO_ADDRESS
         peer = self._address_of(conn.pid, descriptor.number)

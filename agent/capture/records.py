@@ -72,7 +72,7 @@ class DescriptorValue(ctypes.Structure):
     _fields_ = (("number", ctypes.c_uint32), ("how", ctypes.c_uint32))
 
 
-CONTRADICTED, GIVEN, MEMORY = range(3)
+GIVEN, MEMORY = range(2)
 """``enum descriptor_how``"""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agent.capture.peers import MAX_KNOWN, Descriptor, Fate, Peers
-from agent.capture.records import CONTRADICTED, GIVEN, MEMORY, PLAIN_POINTER
+from agent.capture.records import GIVEN, MEMORY, PLAIN_POINTER
 from agent.model import Closed, ConnId, Peer
 
 SERVICE, OTHER = Peer(address="10.0.0.7", port=443), Peer(address="10.0.0.8", port=443)
@@ -80,12 +80,12 @@ def test_what_is_learnt_later() -> None:
 def test_every_connection_is_counted_once() -> None:
     """By how it came out, at its end."""
     case = Case()
-    case.descriptors = {conn(2): Descriptor(6, GIVEN), conn(3): Descriptor(5, CONTRADICTED)}
+    case.descriptors = {conn(2): Descriptor(6, GIVEN)}
     case.peers = Peers(case.descriptors.get, address_of=case._address_of)
     case.sockets[5] = SERVICE
     asked = [case.peers.peer_of(conn(pointer)) for pointer in (1, 2, 3, 2)]
     assert asked == [None] * 4
-    assert case.asked == [6], "a descriptor that is no connection is not asked again, and a doubtful one never"
+    assert case.asked == [6], "a descriptor that is no connection is not asked again"
     case.end(conn(1), conn(2), conn(3))
     case.end()
     assert case.fates == {Fate.NO_DESCRIPTOR: 2, Fate.NO_ADDRESS: 1}
