@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from agent.capture.mappings import UNHEARD
 from agent.demo import scrape
 from agent.demo.agreement import Agreement, compare, served_figures
 from agent.demo.pods import Pod
@@ -136,7 +137,11 @@ def test_every_panel_of_every_dashboard_has_data() -> None:
 
 
 def test_operator_kinds_are_taken_up_and_the_least_profile_captures_too() -> None:
-    """With the operator's real CRDs an upgrade adds PodMonitor and rules; capabilities BPF, PERFMON, SYS_PTRACE and nothing else."""
+    """
+    With the operator's real CRDs an upgrade adds PodMonitor and rules; capabilities BPF, PERFMON, SYS_PTRACE and nothing else.
+
+    They are enough, beside the runtime's system call filter, to be told of mappings and to ask sockets for the other end.
+    """
     module = subprocess.run(
         ["go", "mod", "download", "-json", "github.com/prometheus-operator/prometheus-operator@v0.83.0"],
         capture_output=True, text=True, check=True,
@@ -156,6 +161,8 @@ def test_operator_kinds_are_taken_up_and_the_least_profile_captures_too() -> Non
     # Pods of a StatefulSet have the names that they had before.
     already = len(workloads.read_books())
     assert_equal(workloads.run(CAST), since=already)
+    assert UNHEARD not in kubectl("logs", agent_pod(), "-n", AGENT_NAMESPACE)
+    eventually("a peer's address", lambda: prometheus.query('podtab_connection_peers_total{how="given"} > 0'))
 
 
 def test_the_image_says_what_is_in_it() -> None:
