@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Protocol
 
-from agent.capture.elf import ElfError, ElfFile
+from agent.capture.elf import ElfError, ElfFile, Function
 from agent.capture.go_code import results, stack_check
 from agent.capture.gopclntab import FunctionTable, UnknownTableError
 from agent.capture.image import Image
 from agent.capture.match import apply
+from agent.capture.rust_code import cipher_offset, received_tag, shape_of
 from agent.capture.signature import SignatureError, shipped
 from agent.capture.signature import parse as parse_signature
 from agent.capture.sites import Abilities
@@ -44,9 +45,12 @@ from agent.protocol.sse import SseParser
 from agent.protocol.websocket import MAX_MESSAGE_BYTES, Deflate, WebSocketReader
 from tests.capture.test_go_code import BUILDS, Build
 from tests.capture.test_gopclntab import FUNCTIONS, MAGICS, reader, table
+from tests.capture.test_rust_code import BUILDS as RUST_BUILDS
+from tests.capture.test_rust_code import Build as RustBuild
 
 Target = Callable[[bytes], None]
 GO_BUILDS = [Build(name) for name in BUILDS]
+RUSTLS_BUILDS = [RustBuild(name) for name in RUST_BUILDS]
 
 # An input is at most a few KiB here, so whoever holds more than this made it up.
 MAX_HELD_BYTES = 1024 * 1024
@@ -342,6 +346,23 @@ def go_code(data: bytes) -> None:
         assert all(function.address <= at < function.address + len(function.code) for at in places)
 
 
+def rust_code(data: bytes) -> None:
+    """Code of rustls in a Rust program: what it says fits into a link's cookie, or it says nothing."""
+    if not data:
+        return
+    build = RUSTLS_BUILDS[data[0] % len(RUSTLS_BUILDS)]
+
+    def changed(functions: list[Function]) -> list[Function]:
+        return [replace(one, code=_changed(one.code, data[1:])) for one in functions]
+
+    shape_of(changed(build.encrypters))
+    offset = cipher_offset(changed(build.senders), changed(build.recorders))
+    assert offset is None or (offset % 8 == 0 and 0 <= offset < 1 << 16)
+    for handle in changed(build.handlers):
+        tag = received_tag(handle)
+        assert tag is None or 0 <= tag < 8
+
+
 TARGETS: dict[str, Target] = {
     "http1_request": http1(lambda: RequestReader(KEPT)),
     "http1_response": http1(lambda: ResponseReader(KEPT)),
@@ -363,5 +384,6 @@ TARGETS: dict[str, Target] = {
     "code": code,
     "go_table": go_table,
     "go_code": go_code,
+    "rust_code": rust_code,
 }
 """One for every parser that reads what a pod sends.  To add one: a function of bytes, and its line here."""
