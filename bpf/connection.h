@@ -86,10 +86,9 @@ static __always_inline void forget_descriptor(struct conn_key *key)
     descriptors.delete(key);
 }
 
-static __always_inline int end_connection(u64 ssl)
+static __always_inline int end_without_descriptor(u64 ssl)
 {
     struct conn_key key = {.ssl = ssl, .tgid = bpf_get_current_pid_tgid() >> 32};
-    forget_descriptor(&key);
     struct conn *conn = connections.lookup(&key);
     if (!conn)
         return 0;
@@ -109,4 +108,11 @@ static __always_inline int end_connection(u64 ssl)
     record->kind = RECORD_CLOSED;
     records.ringbuf_submit(record, BPF_RB_NO_WAKEUP);
     return 0;
+}
+
+static __always_inline int end_connection(u64 ssl)
+{
+    struct conn_key key = {.ssl = ssl, .tgid = bpf_get_current_pid_tgid() >> 32};
+    forget_descriptor(&key);
+    return end_without_descriptor(ssl);
 }

@@ -241,7 +241,7 @@ static __always_inline int descriptor_ends(u64 descriptor)
 {
     struct conn_key key = {.ssl = PLAIN_POINTER | descriptor, .tgid = bpf_get_current_pid_tgid() >> 32};
     peers.delete(&key);
-    return end_connection(key.ssl);
+    return end_without_descriptor(key.ssl);
 }
 
 static __always_inline int closed(u64 descriptor)
