@@ -24,6 +24,7 @@ from tests.dialects.test_golden import FILES
 from tests.dialects.test_golden_sessions import SESSIONS
 from tests.fuzz.seeds import seeds
 from tests.fuzz.targets import TARGETS
+from tests.protocol.test_client_hello import RECORDED
 
 ROOT = Path(__file__).parents[2]
 CACHE = ROOT / ".cache" / "fuzz"
@@ -88,6 +89,9 @@ def fuzz(name: str, seconds: int) -> Fuzzed:
 def _seeds(name: str) -> Iterator[bytes]:
     if name == "elf":
         yield _SAMPLE_PROGRAM.read_bytes()[:8192]
+        return
+    if name == "client_hello":
+        yield from (b"\x3f\0" + one.data for one in RECORDED)
         return
     yield from seeds(json.loads(path.read_bytes()) for path in [*FILES, *SESSIONS])
 

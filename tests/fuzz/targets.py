@@ -30,6 +30,7 @@ from agent.dialects.providers import Providers
 from agent.estimation.counting import ByCharacters
 from agent.model import Chunk, Closed, ConnId, Direction, ProtocolError, Quarantined, RequestHead, StreamItem, Unpriced
 from agent.pipeline.pipeline import Pipeline
+from agent.protocol.client_hello import MAX_HELLO_BYTES, ClientHelloParser
 from agent.protocol.content import decoder_for
 from agent.protocol.eventstream import EventStreamParser
 from agent.protocol.grpc import GrpcParser
@@ -161,6 +162,20 @@ def sessions(data: bytes) -> None:
         assert all(isinstance(turn, Turn) for turn in turns)
         assert reader.buffered_bytes <= MAX_HELD_BYTES
     assert all(isinstance(turn, Turn) for turn in reader.close())
+
+
+def client_hello(data: bytes) -> None:
+    """What a pod's client says first: behind the head of a record, or with one of its own making."""
+    for head in (b"", b"\x16\x03\x01" + max(len(data) - 2, 1).to_bytes(2, "big")):
+        parser = ClientHelloParser()
+        try:
+            for piece, lost in cuts(data[:2] + head + data[2:]):
+                told = (parser.gap() if lost else []) + parser.receive(piece)
+                assert all(one.server_name.isascii() and one.server_name.isprintable() for one in told)
+                assert parser.buffered_bytes <= MAX_HELLO_BYTES + 9
+            parser.close()
+        except ProtocolError:
+            pass
 
 
 def skim(data: bytes) -> None:
@@ -375,6 +390,7 @@ TARGETS: dict[str, Target] = {
     "protobuf": protobuf,
     "websocket": websocket,
     "sessions": sessions,
+    "client_hello": client_hello,
     "content": content,
     "skim": skim,
     "dialects": dialects,
