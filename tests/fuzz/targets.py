@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import struct
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -30,7 +30,7 @@ from agent.dialects.providers import Providers
 from agent.estimation.counting import ByCharacters
 from agent.model import Chunk, Closed, ConnId, Direction, ProtocolError, Quarantined, RequestHead, StreamItem, Unpriced
 from agent.pipeline.pipeline import Pipeline
-from agent.protocol.client_hello import MAX_HELLO_BYTES, ClientHelloParser
+from agent.protocol.client_hello import ClientHello, ClientHelloParser
 from agent.protocol.content import decoder_for
 from agent.protocol.eventstream import EventStreamParser
 from agent.protocol.grpc import GrpcParser
@@ -64,11 +64,11 @@ class Items(Protocol):
     @property
     def buffered_bytes(self) -> int: ...
 
-    def receive(self, data: bytes) -> list[StreamItem]: ...
+    def receive(self, data: bytes) -> Sequence[StreamItem | ClientHello]: ...
 
-    def gap(self) -> None: ...
+    def gap(self) -> object: ...
 
-    def close(self) -> list[StreamItem]: ...
+    def close(self) -> object: ...
 
 
 def cuts(data: bytes) -> Iterator[tuple[bytes, bool]]:
@@ -88,7 +88,7 @@ def items(make: Callable[[], Items]) -> Target:
                 if lost:
                     parser.gap()
                 for item in parser.receive(piece):
-                    assert isinstance(item, StreamItem), type(item)
+                    assert isinstance(item, StreamItem | ClientHello), type(item)
                 assert parser.buffered_bytes <= MAX_HELD_BYTES, parser.buffered_bytes
             parser.close()
         except ProtocolError:
@@ -162,20 +162,6 @@ def sessions(data: bytes) -> None:
         assert all(isinstance(turn, Turn) for turn in turns)
         assert reader.buffered_bytes <= MAX_HELD_BYTES
     assert all(isinstance(turn, Turn) for turn in reader.close())
-
-
-def client_hello(data: bytes) -> None:
-    """What a pod's client says first: behind the head of a record, or with one of its own making."""
-    for head in (b"", b"\x16\x03\x01" + max(len(data) - 2, 1).to_bytes(2, "big")):
-        parser = ClientHelloParser()
-        try:
-            for piece, lost in cuts(data[:2] + head + data[2:]):
-                told = (parser.gap() if lost else []) + parser.receive(piece)
-                assert all(one.server_name.isascii() and one.server_name.isprintable() for one in told)
-                assert parser.buffered_bytes <= MAX_HELLO_BYTES + 9
-            parser.close()
-        except ProtocolError:
-            pass
 
 
 def skim(data: bytes) -> None:
@@ -389,8 +375,8 @@ TARGETS: dict[str, Target] = {
     "grpc": items(lambda: GrpcParser("gzip")),
     "protobuf": protobuf,
     "websocket": websocket,
+    "client_hello": items(ClientHelloParser),
     "sessions": sessions,
-    "client_hello": client_hello,
     "content": content,
     "skim": skim,
     "dialects": dialects,
