@@ -23,7 +23,7 @@ from agent import __version__
 from agent.attribution.attributor import Attributor
 from agent.attribution.podlist import PodListFile
 from agent.attribution.settings import AttributionSettings
-from agent.capture import mappings
+from agent.capture import egress, mappings
 from agent.capture.follower import Follower
 from agent.capture.kernel import Kernel, KernelSettings
 from agent.capture.ring import ProcessEnded, ProcessStarted
@@ -107,6 +107,7 @@ class Agent:
         self._kernel = Kernel(
             KernelSettings(
                 plaintext_ports=plaintext_ports(config.capture.plaintext),
+                packets=config.capture.packets,
                 ring_bytes=config.capture.ring_bytes,
                 max_call_bytes=config.capture.max_copy_bytes,
                 links=config.capture.links.value,
@@ -128,6 +129,8 @@ class Agent:
         self._gateways = Gateways(self._pipeline.within_another)
         self._ended: list[PricedCall] = []
         """Calls of the drain that is being read."""
+        if self._kernel.egress.problem not in ("", egress.OFF):
+            _LOG.warning(egress.UNSEEN, reason=self._kernel.egress.problem)
         self._selftest = uretprobe_seccomp(self._kernel)
         self._uretprobe_safe = self._selftest.result is Result.PASSED
         self._signatures = with_own(config.capture.signatures)

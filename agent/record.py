@@ -47,6 +47,7 @@ def record(config: Config, path: Path, *, content: bool, seconds: float) -> int:
             max_call_bytes=config.capture.max_copy_bytes,
             links=config.capture.links.value,
             plaintext_ports=plaintext_ports(config.capture.plaintext),
+            packets=config.capture.packets,
         )
     )
     with TapeWriter(path, content=content, max_bytes=config.record.max_bytes) as tape:

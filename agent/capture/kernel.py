@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent.capture import source
+from agent.capture.egress import Egress
 from agent.capture.elf import ElfFile
 from agent.capture.links import (
     BPF_TRACE_UPROBE_MULTI,
@@ -86,6 +87,8 @@ class KernelSettings:
     """auto, uprobe_multi or perf_event."""
     plaintext_ports: tuple[int, ...] | None = None
     """Look at what goes over sockets as it is, to these ports; () means any, None not at all."""
+    packets: bool = True
+    """See packets leave, for what only they tell."""
 
 
 class Kernel:
@@ -120,6 +123,7 @@ class Kernel:
                 self._bpf.attach_raw_tracepoint(tp=b"sys_exit", fn_name=b"syscall_exit")
         except Exception as error:  # noqa: BLE001 - BCC raises nothing narrower
             raise CaptureError(f"the kernel refused the BPF programs: {error}; see `podtab doctor`") from None
+        self.egress = Egress(self._bpf, wanted=self.settings.packets)
         self.ring = RingReader(self._bpf[b"records"].map_fd, self.settings.ring_bytes)
         self._clock_offset_ns = self._clock_at_ns = 0
         self._next_link = 1
@@ -149,6 +153,8 @@ class Kernel:
         ]
         if not self.cookies:
             flags.append("-DNO_COOKIES")
+        if settings.packets:
+            flags.append("-DPACKETS")
         if settings.plaintext_ports is not None:
             flags.append("-DPLAINTEXT")
         if settings.plaintext_ports:
@@ -360,6 +366,7 @@ class Kernel:
         """Detach and free everything but the caller's links, which are best closed before."""
         self._open = False
         self.ring.close()
+        self.egress.close()
         self._bpf.cleanup()
 
 

@@ -21,7 +21,7 @@ from agent.model import PodtabError
 
 _SYSCALLS = {"x86_64": (321, 298), "aarch64": (280, 241)}  # bpf(2), perf_event_open(2)
 _BPF_LINK_CREATE = 28
-_BPF_PERF_EVENT, BPF_TRACE_UPROBE_MULTI = 41, 48
+BPF_CGROUP_INET_EGRESS, _BPF_PERF_EVENT, BPF_TRACE_UPROBE_MULTI = 1, 41, 48
 _BPF_F_UPROBE_MULTI_RETURN = 1
 _PERF_FLAG_FD_CLOEXEC = 8
 _PERF_EVENT_IOC_ENABLE, _PERF_EVENT_IOC_SET_BPF = 0x2400, 0x40042408
@@ -77,7 +77,7 @@ class _LinkCreateMulti(ctypes.Structure):
     )
 
 
-class _LinkCreatePerf(ctypes.Structure):
+class _LinkCreate(ctypes.Structure):
     _fields_ = (
         ("prog_fd", ctypes.c_uint32),
         ("target_fd", ctypes.c_uint32),
@@ -156,7 +156,7 @@ def attach_perf(program_fd: int, path: str, spot: Spot, *, returning: bool, pid:
     event = perf_event_open(attributes, pid=pid or -1, cpu=cpu)
     try:
         if cookies:
-            create = _LinkCreatePerf(
+            create = _LinkCreate(
                 prog_fd=program_fd, target_fd=event, attach_type=_BPF_PERF_EVENT, bpf_cookie=spot.cookie
             )
             link = _syscall(_numbers()[0], _BPF_LINK_CREATE, ctypes.byref(create), ctypes.sizeof(create))
@@ -167,6 +167,16 @@ def attach_perf(program_fd: int, path: str, spot: Spot, *, returning: bool, pid:
         os.close(event)
         raise
     return [event]
+
+
+def attach_cgroup(program_fd: int, folder: str) -> int:
+    """A link on what leaves through the sockets of a cgroup and of all below it, beside other programs there; returns its descriptor, raises OSError."""
+    group = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        attributes = _LinkCreate(prog_fd=program_fd, target_fd=group, attach_type=BPF_CGROUP_INET_EGRESS)
+        return _syscall(_numbers()[0], _BPF_LINK_CREATE, ctypes.byref(attributes), ctypes.sizeof(attributes))
+    finally:
+        os.close(group)
 
 
 def explained(path: str, action: Callable[[], int | list[int]]) -> list[int]:

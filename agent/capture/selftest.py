@@ -11,8 +11,10 @@ import enum
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+from agent.capture.egress import OFF
 from agent.capture.elf import ElfError
 from agent.capture.kernel import Kernel, harmless_function
 from agent.capture.links import AttachError
@@ -27,7 +29,7 @@ class Result(enum.StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SelfTest:
     name: str
-    """ring_buffer, uprobe_multi or uretprobe_seccomp."""
+    """ring_buffer, uprobe_multi, packets or uretprobe_seccomp."""
     result: Result
     detail: str = ""
 
@@ -37,11 +39,19 @@ def as_seen(kernel: Kernel, uretprobe: SelfTest) -> tuple[SelfTest, ...]:
     seen = kernel.counters()["captured_bytes"]
     said = f"{seen:,} bytes came through since the agent started" if seen else "nothing was captured yet"
     ring = SelfTest(name="ring_buffer", result=Result.PASSED if seen else Result.NOT_MADE, detail=said)
+    return (*tried_at_start(kernel), ring, uretprobe)
+
+
+def tried_at_start(kernel: Kernel) -> Iterator[SelfTest]:
+    """The kernel side tries these when it loads, and goes on by itself."""
     if kernel.link_kind == "uprobe_multi":
-        return (SelfTest(name="uprobe_multi", result=Result.PASSED), ring, uretprobe)
-    if kernel.link_problem:
-        return (SelfTest(name="uprobe_multi", result=Result.FAILED, detail=kernel.link_problem), ring, uretprobe)
-    return (ring, uretprobe)
+        yield SelfTest(name="uprobe_multi", result=Result.PASSED)
+    elif kernel.link_problem:
+        yield SelfTest(name="uprobe_multi", result=Result.FAILED, detail=kernel.link_problem)
+    if not kernel.egress.problem:
+        yield SelfTest(name="packets", result=Result.PASSED)
+    elif kernel.egress.problem != OFF:
+        yield SelfTest(name="packets", result=Result.FAILED, detail=kernel.egress.problem)
 
 
 _CALLS = 3

@@ -21,6 +21,7 @@ FILES = (
     "tls_rustls.c",
     "process.c",
     "plain.c",
+    "egress.c",
 )
 """In the order in which they need each other."""
 

@@ -238,6 +238,21 @@ def uprobe_multi(facts: Facts) -> Check:
     return _tried(facts, "uprobe_multi", Grade.WARN, meaning="perf_event links are used instead", remedy="")
 
 
+def packets(facts: Facts) -> Check:
+    test = _test(facts, "packets")
+    if test is None:
+        return Check(name="packets", grade=Grade.OK, found="not asked for, or capture was not tried")
+    if test.result is Result.PASSED:
+        return Check(name="packets", grade=Grade.OK, found="seen as they leave")
+    return Check(
+        name="packets",
+        grade=Grade.WARN,
+        found=f"not seen: {test.detail}",
+        meaning="whom a connection goes to stays unknown where its program does not tell the TLS library (asyncio, Node.js, gRPC …)",
+        remedy="capability NET_ADMIN and cgroup v2 (the chart's config.capture.packets), or capture.packets: false",
+    )
+
+
 def uretprobe_seccomp(facts: Facts) -> Check:
     return _tried(
         facts,
@@ -322,6 +337,7 @@ CHECKS: tuple[Callable[[Facts], Check], ...] = (
     ring_buffer,
     uprobe_multi,
     uretprobe_seccomp,
+    packets,
     sites,
     names,
     profile,

@@ -80,7 +80,7 @@ def collect(config: Config, *, try_things: bool = True, tried: tuple[SelfTest, .
     bcc, bcc_error = _bcc()
     processes, readable = _readable_processes()
     bpf_error = _bpf_error(machine)
-    tests = selftests() if try_things and bcc and not bpf_error else tried
+    tests = selftests(packets=config.capture.packets) if try_things and bcc and not bpf_error else tried
     uretprobe_safe = any(test.name == "uretprobe_seccomp" and test.result is Result.PASSED for test in tests)
     return Facts(
         kernel=release,

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import os
 import ssl
-from collections.abc import Iterator
 
 from agent.capture.elf import ElfError, ElfFile
 from agent.capture.kernel import Kernel, KernelSettings
-from agent.capture.selftest import Result, SelfTest, uretprobe_seccomp
+from agent.capture.selftest import Result, SelfTest, tried_at_start, uretprobe_seccomp
 from agent.capture.sites import Abilities
 from agent.capture.stacks import plan
 from agent.model import Chunk, Direction, PodtabError
@@ -23,29 +22,21 @@ _PAYLOAD = b"podtab doctor " * 23
 _RING_BYTES = 64 * 1024
 
 
-def selftests() -> tuple[SelfTest, ...]:
+def selftests(*, packets: bool = True) -> tuple[SelfTest, ...]:
     """All of them; needs what capture needs.  Takes about two seconds, most of it LLVM's."""
     path = own_library()
     if not path:
         why = "our own Python has its TLS library built in"
         return (SelfTest(name="ring_buffer", result=Result.NOT_MADE, detail=why),)
-    small = KernelSettings(ring_bytes=_RING_BYTES, max_connections=64, max_threads=64, max_cgroups=64)
+    small = KernelSettings(ring_bytes=_RING_BYTES, max_connections=64, max_threads=64, max_cgroups=64, packets=packets)
     try:
         kernel = Kernel(small)
     except PodtabError as error:
         return (SelfTest(name="ring_buffer", result=Result.FAILED, detail=str(error)),)
     try:
-        return (*_links(kernel), _ring_buffer(kernel, path), uretprobe_seccomp(kernel))
+        return (*tried_at_start(kernel), _ring_buffer(kernel, path), uretprobe_seccomp(kernel))
     finally:
         kernel.close()
-
-
-def _links(kernel: Kernel) -> Iterator[SelfTest]:
-    """The kernel side tries uprobe_multi when it loads, and falls back by itself."""
-    if kernel.link_kind == "uprobe_multi":
-        yield SelfTest(name="uprobe_multi", result=Result.PASSED)
-    elif kernel.link_problem:
-        yield SelfTest(name="uprobe_multi", result=Result.FAILED, detail=kernel.link_problem)
 
 
 def _ring_buffer(kernel: Kernel, path: str) -> SelfTest:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from functools import cache
 
 from agent.host.containers import best_path
@@ -16,12 +17,17 @@ def v2_mount() -> str:
     """Where cgroup v2 is mounted, as in /proc/self/mountinfo; "" where it is not."""
     try:
         with open("/proc/self/mountinfo", encoding="utf-8") as mounts:
-            for line in mounts:
-                fields, _, rest = line.partition(" - ")
-                if rest.startswith("cgroup2 "):
-                    return fields.split(" ")[4]
+            return v2_mount_of(mounts)
     except OSError:
-        pass
+        return ""
+
+
+def v2_mount_of(mountinfo: Iterable[str]) -> str:
+    """Of the lines of a /proc/PID/mountinfo."""
+    for line in mountinfo:
+        fields, _, rest = line.partition(" - ")
+        if rest.startswith("cgroup2 "):
+            return fields.split(" ")[4]
     return ""
 
 
@@ -67,3 +73,26 @@ def cgroup_path_of_id(cgroup_id: int) -> str:
         except OSError:
             continue
     return ""
+
+
+def root_folder() -> str:
+    """
+    The machine's root group; "" where it can't be reached.
+
+    What is mounted here may begin at our container's own group.  The first process's mounts do not, where its files may be looked into (hostPID and
+    SYS_PTRACE, which reading other processes' libraries needs as well).
+    """
+    for folder in (v2_mount(), _below_first_process()):
+        # Every group has this file but the root (Documentation/admin-guide/cgroup-v2.rst).
+        if folder and os.path.exists(f"{folder}/cgroup.procs") and not os.path.exists(f"{folder}/cgroup.events"):
+            return folder
+    return ""
+
+
+def _below_first_process() -> str:
+    try:
+        with open("/proc/1/mountinfo", encoding="utf-8") as mounts:
+            mounted = v2_mount_of(mounts)
+    except OSError:
+        return ""
+    return f"/proc/1/root{mounted}" if mounted else ""

@@ -135,16 +135,22 @@ def test_numbers_reach_the_agent_as_numbers(render: Render) -> None:
     assert config.selection.pod_labels == {"tier": "1"}
 
 
-def test_least_privileges_are_three_capabilities(render: Render) -> None:
-    """Profile least: BPF, PERFMON, SYS_PTRACE, no more; no escalation, seccomp on, nothing of the host mounted."""
+def test_least_privileges_are_four_capabilities(render: Render) -> None:
+    """Profile least: BPF, PERFMON, SYS_PTRACE, and NET_ADMIN for packets, no more; no escalation, seccomp on, nothing of the host mounted."""
     objects = render({"security": {"profile": "least"}})
     context = container(objects)["securityContext"]
-    assert context["capabilities"] == {"drop": ["ALL"], "add": ["BPF", "PERFMON", "SYS_PTRACE"]}
+    assert context["capabilities"] == {"drop": ["ALL"], "add": ["BPF", "PERFMON", "SYS_PTRACE", "NET_ADMIN"]}
     assert context["privileged"] is False
     assert context["allowPrivilegeEscalation"] is False
     pod = only(objects, "DaemonSet")["spec"]["template"]["spec"]
     assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
     assert not [volume for volume in pod["volumes"] if "hostPath" in volume]
+
+
+def test_who_sees_no_packets_needs_no_more(render: Render) -> None:
+    """NET_ADMIN comes with capture.packets alone, and goes with it."""
+    objects = render({"security": {"profile": "least"}, "config": {"capture": {"packets": False}}})
+    assert container(objects)["securityContext"]["capabilities"]["add"] == ["BPF", "PERFMON", "SYS_PTRACE"]
 
 
 @pytest.mark.parametrize("profile", ["least", "privileged"])

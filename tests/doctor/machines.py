@@ -25,7 +25,8 @@ GOOD = Facts(
     readable=20,
     memlock_bytes=-1,
     selftests=tuple(
-        SelfTest(name=name, result=Result.PASSED) for name in ("ring_buffer", "uprobe_multi", "uretprobe_seccomp")
+        SelfTest(name=name, result=Result.PASSED)
+        for name in ("ring_buffer", "uprobe_multi", "uretprobe_seccomp", "packets")
     ),
 )
 """Everything is there."""

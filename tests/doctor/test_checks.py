@@ -70,6 +70,7 @@ def test_checks_are_named_after_their_functions() -> None:
         ({"kernel": "6.1.0"}, "uprobe_multi", Grade.OK, "6.6"),
         ({"selftests": ()}, "uprobe_multi", Grade.WARN, "safe way"),
         ({"selftests": ()}, "uretprobe_seccomp", Grade.WARN, "safe way"),
+        ({"selftests": ()}, "packets", Grade.OK, ""),
         ({"selftests": ()}, "profile", Grade.OK, "tried"),
         (
             {"api": ApiAnswer(server="https://h", problem="denied", detail="HTTP 403")},

@@ -3,8 +3,19 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
-from agent.host.cgroups import cgroup_id_of_pid, cgroup_path_of_id, cgroup_path_of_pid, process_name, v2_mount
+import pytest
+
+from agent.host import cgroups
+from agent.host.cgroups import (
+    cgroup_id_of_pid,
+    cgroup_path_of_id,
+    cgroup_path_of_pid,
+    process_name,
+    root_folder,
+    v2_mount,
+)
 
 
 def test_this_process_has_a_group() -> None:
@@ -16,6 +27,30 @@ def test_this_process_has_a_group() -> None:
     assert identity > 0
     path = cgroup_path_of_id(identity)
     assert os.stat(v2_mount() + path).st_ino == identity
+
+
+def test_the_root_is_nobody_elses() -> None:
+    """Whatever is mounted here: a folder that is the machine's root, or none."""
+    folder = root_folder()
+    if folder:
+        assert os.stat(folder).st_ino == 1
+    else:
+        assert not v2_mount() or os.stat(v2_mount()).st_ino != 1
+
+
+def test_a_containers_own_group_is_not_the_root(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """It has the file that only the root lacks; then the first process's mount is looked at."""
+    (tmp_path / "cgroup.procs").touch()
+    monkeypatch.setattr(cgroups, "v2_mount", lambda: str(tmp_path))
+    monkeypatch.setattr(cgroups, "_below_first_process", lambda: "")
+    assert root_folder() == str(tmp_path)
+    (tmp_path / "cgroup.events").touch()
+    assert root_folder() == ""
+    first = tmp_path / "first"
+    first.mkdir()
+    (first / "cgroup.procs").touch()
+    monkeypatch.setattr(cgroups, "_below_first_process", lambda: str(first))
+    assert root_folder() == str(first)
 
 
 def test_a_process_that_is_gone_has_none() -> None:

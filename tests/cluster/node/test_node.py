@@ -138,7 +138,7 @@ def test_every_panel_of_every_dashboard_has_data() -> None:
 
 def test_operator_kinds_are_taken_up_and_the_least_profile_captures_too() -> None:
     """
-    With the operator's real CRDs an upgrade adds PodMonitor and rules; capabilities BPF, PERFMON, SYS_PTRACE and nothing else.
+    With the operator's real CRDs an upgrade adds PodMonitor and rules; capabilities BPF, NET_ADMIN, PERFMON, SYS_PTRACE and nothing else.
 
     They are enough, beside the runtime's system call filter, to be told of mappings and to ask sockets for the other end.
     """
@@ -153,7 +153,7 @@ def test_operator_kinds_are_taken_up_and_the_least_profile_captures_too() -> Non
     cluster.install("least", upgrade=True)
     eventually("the new agent", agent_ready)
     context = get("pod", agent_pod(), "-n", AGENT_NAMESPACE)["spec"]["containers"][0]["securityContext"]
-    assert sorted(context["capabilities"]["add"]) == ["BPF", "PERFMON", "SYS_PTRACE"]
+    assert sorted(context["capabilities"]["add"]) == ["BPF", "NET_ADMIN", "PERFMON", "SYS_PTRACE"]
     monitor = get("podmonitor", "podtab", "-n", AGENT_NAMESPACE)
     rules = get("prometheusrule", "podtab", "-n", AGENT_NAMESPACE)
     prometheus.start(prometheus.by_pod_monitor(monitor), rules["spec"])
