@@ -91,6 +91,41 @@ class Closed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Hello:
+    """A packet that opens TLS on a socket, as it left: whoever made it, and whether or not anything reads what follows."""
+
+    cookie: int
+    """The socket's, which the kernel gives to no other one (``SO_COOKIE``)."""
+    cgroup_id: int
+    """Of the socket: whose process made it."""
+    data: bytes
+    lost: int
+    """Bytes of the packet behind ``data``.  What other packets hold is not here either."""
+    at_ns: int
+
+
+class Joined(enum.StrEnum):
+    """What became of a TLS connection to a model API, of which a packet told."""
+
+    READ = "read"
+    """A probe read it, and it was judged an API's."""
+    NOT_READ = "not_read"
+    """No probe did."""
+    UNKNOWN = "unknown"
+    """Its group had a connection that was read and whose socket is not known: it may be that one."""
+    READ_LATE = "read_late"
+    """It was read after all, when it had been counted as one of the other two."""
+
+
+class Known(NamedTuple):
+    """A TLS connection to a known model API."""
+
+    cgroup_id: int
+    provider: str
+    joined: Joined
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Process:
     """A process that capture has looked at, read from /proc while it was alive, so that it can be named after its death."""
 

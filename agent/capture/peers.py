@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from agent.capture.records import GIVEN, MEMORY, PLAIN_POINTER
-from agent.host.sockets import peer_of
+from agent.host.sockets import Connection, connection_of
 from agent.model import Closed, ConnId, Peer
 
 # As many as the pipeline keeps; who is forgotten too early is asked about again.
@@ -49,6 +49,7 @@ _HOW = {GIVEN: Fate.GIVEN, MEMORY: Fate.MEMORY}
 @dataclass(slots=True)
 class _Known:
     peer: Peer | None = None
+    cookie: int = 0
     fate: Fate = Fate.NO_DESCRIPTOR
     looked_at: set[int] = field(default_factory=set)
     """Descriptors that are no TCP connection's."""
@@ -60,10 +61,10 @@ class Peers:
     def __init__(
         self,
         descriptor_of: Callable[[ConnId], Descriptor | None],
-        address_of: Callable[[int, int], Peer | None] = peer_of,
+        connection_of: Callable[[int, int], Connection | None] = connection_of,
     ) -> None:
         self._descriptor_of = descriptor_of
-        self._address_of = address_of
+        self._connection_of = connection_of
         self._known: OrderedDict[ConnId, _Known] = OrderedDict()
         self._ended: list[ConnId] = []
         self.fates = dict.fromkeys(Fate, 0)
@@ -82,6 +83,11 @@ class Peers:
             self._look(conn, known)
         return known.peer
 
+    def cookie_of(self, conn: ConnId) -> int:
+        """Its socket's, which packets are known by; 0 where that is not known.  Ask behind ``peer_of``."""
+        known = self._known.get(conn)
+        return known.cookie if known is not None else 0
+
     def turn(self, happened: Iterable[object]) -> None:
         """At every poll, with what it brought.  Who ended is forgotten at the next one: its last call is told in between."""
         for conn in self._ended:
@@ -98,8 +104,8 @@ class Peers:
         if descriptor is None or descriptor.number in known.looked_at:
             return
         known.fate = Fate.NO_ADDRESS
-        peer = self._address_of(conn.pid, descriptor.number)
-        if peer is not None and self._descriptor_of(conn) == descriptor:
-            known.peer, known.fate = peer, _HOW[descriptor.how]
+        connection = self._connection_of(conn.pid, descriptor.number)
+        if connection is not None and self._descriptor_of(conn) == descriptor:
+            known.peer, known.cookie, known.fate = connection.peer, connection.cookie, _HOW[descriptor.how]
         else:
             known.looked_at.add(descriptor.number)

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from agent.capture.records import PLAIN_POINTER
 from agent.capture.ring import Happening
-from agent.host.sockets import Kind, kind_of, peer_of
+from agent.host.sockets import Kind, connection_of, kind_of
 from agent.model import Chunk, Closed, ConnId, Judgement, Opened, Verdict
 
 # As many as the kernel's map holds.  An end that found no room in the ring leaves its entry behind; who is forgotten too early is asked about again.
@@ -53,7 +53,8 @@ class Plaintext:
             kind = kind_of(conn.pid, descriptor)
             # Of one that is closed already its first call may tell.
             is_socket = kind is Kind.SOCKET or (is_socket and kind is Kind.GONE)
-            peer = peer_of(conn.pid, descriptor)
+            connection = connection_of(conn.pid, descriptor)
+            peer = connection.peer if connection is not None else None
         taken = is_socket and (not self._ports or (peer is not None and peer.port in self._ports))
         self._taken[conn] = taken
         if len(self._taken) > MAX_KNOWN:

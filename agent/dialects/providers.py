@@ -45,16 +45,24 @@ class Providers:
 
     def provider_of(self, request: RequestHead) -> str:
         """The provider's name; ``unknown`` for a host that is none."""
-        host = request.host
-        extra = self._extra.get(host)
+        extra = self._extra.get(request.host)
         if extra is not None:
             return extra
+        rules = self._fitting(request.host)
+        return next((rule.name for rule in rules if not rule.paths or request.path.startswith(rule.paths)), UNKNOWN)
+
+    def provider_at(self, host: str) -> str:
+        """Of a host whatever is asked of it; ``unknown`` also where it serves other things than models under other paths."""
+        extra = self._extra.get(host)
+        return extra or next((rule.name for rule in self._fitting(host) if not rule.paths), UNKNOWN)
+
+    def _fitting(self, host: str) -> tuple[_Rule, ...]:
         rules = self._remembered.get(host)
         if rules is None:
             rules = tuple(rule for rule in _rules() if rule.fits(host))
             if len(self._remembered) < _MAX_REMEMBERED:
                 self._remembered[host] = rules
-        return next((rule.name for rule in rules if not rule.paths or request.path.startswith(rule.paths)), UNKNOWN)
+        return rules
 
 
 @cache

@@ -16,7 +16,9 @@ import ipaddress
 import os
 import socket
 import struct
+import sys
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 
 from agent.model import Peer
@@ -24,6 +26,7 @@ from agent.model import Peer
 _PROC = Path("/proc")
 _PIDFD_GETFD = 438  # the same on every processor
 _LINGER = struct.Struct("ii")
+_SO_COOKIE = 57  # asm-generic/socket.h
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -43,8 +46,17 @@ def kind_of(pid: int, descriptor: int, proc: Path = _PROC) -> Kind:
     return Kind.SOCKET if target.startswith("socket:[") else Kind.OTHER
 
 
-def peer_of(pid: int, descriptor: int) -> Peer | None:
-    """The other end of a TCP connection; None where it is none, or can't be asked."""
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A TCP connection of another process."""
+
+    peer: Peer
+    cookie: int
+    """The kernel's own number of the socket; from 5.10 on no other one of the boot has it."""
+
+
+def connection_of(pid: int, descriptor: int) -> Connection | None:
+    """None where it is none, or can't be asked."""
     if kind_of(pid, descriptor) is not Kind.SOCKET:  # of a file not even a reference is taken
         return None
     try:
@@ -59,11 +71,13 @@ def peer_of(pid: int, descriptor: int) -> Peer | None:
             if connection.family not in (socket.AF_INET, socket.AF_INET6) or connection.type != socket.SOCK_STREAM:
                 return None
             host, port = connection.getpeername()[:2]
+            cookie = int.from_bytes(connection.getsockopt(socket.SOL_SOCKET, _SO_COOKIE, 8), sys.byteorder)
     except OSError:
         return None
     address = ipaddress.ip_address(host.partition("%")[0])
     # A socket of both families has IPv4's addresses in IPv6's form.
-    return Peer(address=str(getattr(address, "ipv4_mapped", None) or address), port=port)
+    peer = Peer(address=str(getattr(address, "ipv4_mapped", None) or address), port=port)
+    return Connection(peer, cookie)
 
 
 class _borrowed(socket.socket):  # noqa: N801 - used as a verb

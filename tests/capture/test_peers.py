@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from agent.capture.peers import MAX_KNOWN, Descriptor, Fate, Peers
 from agent.capture.records import GIVEN, MEMORY, PLAIN_POINTER
+from agent.host.sockets import Connection
 from agent.model import Closed, ConnId, Peer
 
 SERVICE, OTHER = Peer(address="10.0.0.7", port=443), Peer(address="10.0.0.8", port=443)
+
+
+COOKIE = 4000
 
 
 def conn(pointer: int = 1) -> ConnId:
@@ -20,12 +24,13 @@ class Case:
         self.descriptors: dict[ConnId, Descriptor] = {}
         self.sockets: dict[int, Peer] = {}
         self.asked: list[int] = []
-        self.peers = Peers(self.descriptors.get, address_of=self._address_of)
+        self.peers = Peers(self.descriptors.get, connection_of=self._connection_of)
 
-    def _address_of(self, pid: int, descriptor: int) -> Peer | None:
+    def _connection_of(self, pid: int, descriptor: int) -> Connection | None:
         assert pid == 7
         self.asked.append(descriptor)
-        return self.sockets.get(descriptor)
+        peer = self.sockets.get(descriptor)
+        return Connection(peer, COOKIE + descriptor) if peer is not None else None
 
     def end(self, *of: ConnId) -> None:
         self.peers.turn([Closed(conn=one, at_ns=1) for one in of])
@@ -56,11 +61,11 @@ def test_another_connection_with_the_number_by_then() -> None:
     case = Case()
     case.descriptors[conn()] = Descriptor(5, GIVEN)
 
-    def closed_meanwhile(_: int, __: int) -> Peer:
+    def closed_meanwhile(_: int, __: int) -> Connection:
         del case.descriptors[conn()]
-        return OTHER
+        return Connection(OTHER, COOKIE)
 
-    peers = Peers(case.descriptors.get, address_of=closed_meanwhile)
+    peers = Peers(case.descriptors.get, connection_of=closed_meanwhile)
     assert peers.peer_of(conn()) is None
     assert peers.peer_of(conn()) is None
 
@@ -69,9 +74,12 @@ def test_what_is_learnt_later() -> None:
     """Unknown when it was judged, known at the second call."""
     case = Case()
     case.sockets[5] = SERVICE
+    assert case.peers.cookie_of(conn()) == 0
     assert case.peers.peer_of(conn()) is None
+    assert case.peers.cookie_of(conn()) == 0
     case.descriptors[conn()] = Descriptor(5, MEMORY)
     assert case.peers.peer_of(conn()) == SERVICE
+    assert case.peers.cookie_of(conn()) == COOKIE + 5
     case.end(conn())
     case.end()
     assert case.fates == {Fate.MEMORY: 1}
@@ -81,7 +89,7 @@ def test_every_connection_is_counted_once() -> None:
     """By how it came out, at its end."""
     case = Case()
     case.descriptors = {conn(2): Descriptor(6, GIVEN)}
-    case.peers = Peers(case.descriptors.get, address_of=case._address_of)
+    case.peers = Peers(case.descriptors.get, connection_of=case._connection_of)
     case.sockets[5] = SERVICE
     asked = [case.peers.peer_of(conn(pointer)) for pointer in (1, 2, 3, 2)]
     assert asked == [None] * 4

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.host.sockets import Kind, kind_of, peer_of
+from agent.host.sockets import Connection, Kind, connection_of, kind_of
 from agent.model import Peer
 
 ELSEWHERE = """
@@ -21,6 +21,12 @@ connection = socket.create_connection((sys.argv[1], int(sys.argv[2])))
 print(connection.fileno(), flush=True)
 sys.stdin.read()
 """
+
+
+def asked(pid: int, descriptor: int) -> Connection:
+    connection = connection_of(pid, descriptor)
+    assert connection is not None
+    return connection
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
@@ -37,7 +43,8 @@ def test_a_real_connection_of_another_process(host: str) -> None:
             descriptor = int(client.stdout.readline())
             assert kind_of(client.pid, descriptor) is Kind.SOCKET
             if os.geteuid() == 0:  # who is not may not trace it everywhere
-                assert peer_of(client.pid, descriptor) == Peer(address=host, port=port)
+                assert asked(client.pid, descriptor).peer == Peer(address=host, port=port)
+                assert asked(client.pid, descriptor).cookie == asked(client.pid, descriptor).cookie > 0
             client.stdin.close()
             assert served.recv(1) == b"", "its end is seen as soon as the client has gone"
             served.close()
@@ -47,7 +54,7 @@ def test_of_a_listener_there_is_no_peer() -> None:
     """A socket, and nobody at the other end."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         assert kind_of(os.getpid(), listener.fileno()) is Kind.SOCKET
-        assert peer_of(os.getpid(), listener.fileno()) is None
+        assert connection_of(os.getpid(), listener.fileno()) is None
 
 
 def test_ipv4_on_a_socket_of_both_families_is_ipv4() -> None:
@@ -56,7 +63,7 @@ def test_ipv4_on_a_socket_of_both_families_is_ipv4() -> None:
         port = listener.getsockname()[1]
         client.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         client.connect(("::ffff:127.0.0.1", port))
-        assert peer_of(os.getpid(), client.fileno()) == Peer(address="127.0.0.1", port=port)
+        assert asked(os.getpid(), client.fileno()).peer == Peer(address="127.0.0.1", port=port)
 
 
 def test_what_is_no_tcp_connection() -> None:
@@ -68,11 +75,11 @@ def test_what_is_no_tcp_connection() -> None:
         assert kind_of(os.getpid(), file.fileno()) is kind_of(os.getpid(), reading) is Kind.OTHER
         assert kind_of(os.getpid(), here.fileno()) is Kind.SOCKET
         for one in (file.fileno(), reading, here.fileno(), datagrams.fileno()):
-            assert peer_of(os.getpid(), one) is None
+            assert connection_of(os.getpid(), one) is None
     os.close(reading)
     os.close(writing)
     assert kind_of(os.getpid(), reading) is Kind.GONE
-    assert peer_of(os.getpid(), reading) is None
+    assert connection_of(os.getpid(), reading) is None
 
 
 def test_a_close_that_waits_does_not_wait_here() -> None:
@@ -82,7 +89,7 @@ def test_a_close_that_waits_does_not_wait_here() -> None:
         served, _ = listener.accept()
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 30))
         before = len(os.listdir("/proc/self/fd"))
-        assert peer_of(os.getpid(), client.fileno()) == Peer(address="127.0.0.1", port=listener.getsockname()[1])
+        assert asked(os.getpid(), client.fileno()).peer == Peer(address="127.0.0.1", port=listener.getsockname()[1])
         for thread in threading.enumerate():
             if thread is not threading.current_thread():
                 thread.join(timeout=5)
@@ -94,4 +101,4 @@ def test_a_close_that_waits_does_not_wait_here() -> None:
 def test_an_unknown_process(tmp_path: Path) -> None:
     """Nothing there."""
     assert kind_of(1, 1, tmp_path) is Kind.GONE
-    assert peer_of(2**22 + 1, 1) is None
+    assert connection_of(2**22 + 1, 1) is None
