@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import Annotated
 
 from agent.config_choices import Links, LogFormat, LogLevel, NameSource, Sites, plaintext_ports
-from agent.config_reader import ConfigError, Range, Size, build, insert, parse
+from agent.config_reader import MAX_TEXT_CHARS, ConfigError, Range, Size, build, insert, parse
 from agent.sinks.otlp.names import Semconv
 from agent.sinks.otlp.settings import Asked
 
@@ -312,7 +312,8 @@ def load(
     text = ""
     if path is not None:
         try:
-            text = path.read_text(encoding="utf-8")
+            with path.open(encoding="utf-8") as file:
+                text = file.read(MAX_TEXT_CHARS + 1)
         except OSError as error:
             raise ConfigError(f"{path}: can't be read: {error.strerror}") from None
         except UnicodeDecodeError:

@@ -253,7 +253,8 @@ def show(results: Iterable[Result]) -> None:
             cost,
         )
     console = Console()
-    console.print(table)
+    if table.row_count or failure is None:
+        console.print(table)
     for reason, number in others.most_common():
         console.print(f"{number} exchanges not read: {reason}")
     if failure is not None:

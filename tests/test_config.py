@@ -48,6 +48,12 @@ def test_the_file_must_be_readable_text(tmp_path: Path) -> None:
         assert str(path) in str(caught.value)
 
 
+def test_a_file_without_end_is_not_read_to_its_end() -> None:
+    """As much as a configuration can be, and no more."""
+    with pytest.raises(ConfigError, match="no configuration file"):
+        load(Path("/dev/zero"))
+
+
 @pytest.mark.parametrize(
     ("text", "word"),
     [

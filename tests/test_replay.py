@@ -163,6 +163,7 @@ def test_the_command_prints_json_lines_and_fails_with_a_sentence(tmp_path: Path)
     assert bad.returncode == 1
     assert bad.stderr.startswith("podtab: ")
     assert bad.stderr.count("\n") == 1
+    assert bad.stdout == "", "a table without rows"
 
 
 # ------------------------------------------------------------------------------------------------------------- corpus

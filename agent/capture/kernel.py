@@ -33,6 +33,7 @@ from agent.capture.plaintext import Plaintext
 from agent.capture.plan import Count, Probe, Role, Site
 from agent.capture.records import COUNTERS, ConnKey, VerdictValue, cookie
 from agent.capture.ring import Happening, ProcessEnded, ProcessStarted, RingReader
+from agent.host.capabilities import may_load_bpf
 from agent.model import Closed, ConnId, Judgement, PodtabError, Verdict
 
 _JUDGEMENTS = {Judgement.WATCH: 1, Judgement.IGNORE: 2}
@@ -136,6 +137,11 @@ class Kernel:
         return self.settings.links
 
     def _compile(self) -> Any:
+        if not may_load_bpf():  # BCC's own word for it would be that it failed to compile
+            raise CaptureError(
+                "BPF programs may not be loaded: run podtab as root, or with capabilities BPF, PERFMON and SYS_PTRACE "
+                "(chart: security.profile); see `podtab doctor`"
+            )
         os.environ["BCC_KERNEL_SOURCE"] = str(source.folder() / "headers")
         try:
             from bcc import BPF

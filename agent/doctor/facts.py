@@ -17,9 +17,8 @@ from agent.config import Config
 from agent.doctor.api import ApiAnswer, ask
 from agent.doctor.libraries import libraries
 from agent.doctor.selftests import selftests
+from agent.host.capabilities import effective
 
-# include/uapi/linux/capability.h; only those that decide something here.
-_CAPABILITIES = {"SYS_PTRACE": 19, "SYS_ADMIN": 21, "PERFMON": 38, "BPF": 39}
 _BPF_SYSCALL = {"x86_64": 321, "aarch64": 280}
 _BPF_MAP_TYPE_ARRAY = 2
 # Enough to see whether other processes can be read at all; doctor must be quick on a node with thousands.
@@ -75,7 +74,7 @@ def collect(config: Config, *, try_things: bool = True, tried: tuple[SelfTest, .
     ``tried`` are those that a running agent made when it started; with them, give ``try_things=False``.
     """
     release, machine = platform.release(), platform.machine()
-    capabilities = effective_capabilities(_text("/proc/self/status"))
+    capabilities = effective(_text("/proc/self/status"))
     mounts = _text("/proc/self/mounts")
     bcc, bcc_error = _bcc()
     processes, readable = _readable_processes()
@@ -104,15 +103,6 @@ def collect(config: Config, *, try_things: bool = True, tried: tuple[SelfTest, .
         libraries=libraries(uretprobe_safe=uretprobe_safe, signatures=with_own(config.capture.signatures)),
         api=ask(config.attribution),
     )
-
-
-def effective_capabilities(status: str) -> frozenset[str]:
-    """Of a /proc/PID/status."""
-    for line in status.splitlines():
-        if line.startswith("CapEff:"):
-            bits = int(line.split()[1], 16)
-            return frozenset(name for name, number in _CAPABILITIES.items() if bits >> number & 1)
-    return frozenset()
 
 
 def mounted(mounts: str, kind: str) -> str:

@@ -97,12 +97,16 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,
 ) -> None:
     """How far two independent price lists agree, by provider.  Exits with 1 when that fell below the recorded level."""
-    from agent.prices.files import read
+    from agent.prices.files import PriceFileError, read
     from agent.pricing.agreement import compare, dropped, recorded_level, second_opinion, tally
+    from agent.pricing.rates import PriceBookError
 
     book = _book("", tables)
     data = read(against) if against else second_opinion()
-    verdicts = list(compare(data, book.catalog, at_ns=_moment(at)))
+    try:
+        verdicts = list(compare(data, book.catalog, at_ns=_moment(at)))
+    except PriceBookError as error:
+        raise PriceFileError(f"{against or 'the second list'}: {error}") from None
     tallies = tally(iter(verdicts))
     fallen = dropped(tallies, recorded_level())
     if as_json:

@@ -50,10 +50,12 @@ def check(
 
     Exit code 1 where one fits none, or symbols disagree.
     """
-    from agent.capture.signature import load, read, shipped
+    from agent.capture.signature import SignatureError, load, read, shipped
     from agent.signature.check import check as check_signatures
 
     signatures = shipped() if str(file) == "ours" else tuple(load(file)) if file.is_dir() else (read(file),)
+    if not signatures:
+        raise SignatureError(f"{file}: a folder without signatures; they end in .yaml")
     good = True
     for verdict in check_signatures(signatures, binaries):
         good = good and verdict.good

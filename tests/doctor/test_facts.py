@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from agent.config import loads
-from agent.doctor.facts import collect, effective_capabilities, in_cgroup2, mounted
+from agent.doctor.facts import collect, in_cgroup2, mounted
 
 MOUNTS = """\
 proc /proc proc rw 0 0
@@ -14,15 +14,6 @@ cgroup2 /sys/fs/cgroup/unified cgroup2 rw 0 0
 cgroup /sys/fs/cgroup/memory cgroup rw,memory 0 0
 broken
 """
-
-
-def test_effective_capabilities_are_read_from_their_bits() -> None:
-    """CapEff, and no other set."""
-    status = "Name:\tx\nCapPrm:\t000001ffffffffff\nCapEff:\t{:016x}\n"
-    assert effective_capabilities(status.format(0)) == frozenset()
-    assert effective_capabilities(status.format(1 << 39 | 1 << 19)) == {"BPF", "SYS_PTRACE"}
-    assert effective_capabilities(status.format((1 << 41) - 1)) == {"BPF", "PERFMON", "SYS_PTRACE", "SYS_ADMIN"}
-    assert effective_capabilities("") == frozenset()
 
 
 def test_mount_points_are_found_by_kind() -> None:

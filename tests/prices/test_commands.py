@@ -86,3 +86,12 @@ def test_update_writes_and_counts(tmp_path: Path) -> None:
     code, text = run("update", str(source), "--to", str(target))
     assert (code, "prices differ" in text) == (0, True)
     assert target.read_bytes() == TABLES
+
+
+@pytest.mark.parametrize("content", [b"capture: [", b"\xff\xfe", b"[1]"])
+def test_a_second_list_that_is_none_is_told_in_one_sentence(tmp_path: Path, content: bytes) -> None:
+    """With the file's name."""
+    other = tmp_path / "other.json"
+    other.write_bytes(content)
+    with pytest.raises(PriceFileError, match=r"other\.json: the second opinion is no"):
+        run("check", "--against", str(other))

@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from agent.capture import match
+from agent.capture.signature import SignatureError
 from agent.cli import app
 from tests.capture import tiny
 
@@ -47,3 +48,10 @@ def test_help_teaches(words: list[str]) -> None:
     said = RUN.invoke(app, ["signature", *words, "--help"])
     assert said.exit_code == 0
     assert "BINAR" in said.output
+
+
+def test_a_folder_without_signatures_is_a_mistake(tmp_path: Path) -> None:
+    """Else every binary would seem to have no library."""
+    result = RUN.invoke(app, ["signature", "check", str(tmp_path), "/bin/true"])
+    assert isinstance(result.exception, SignatureError)
+    assert "without signatures" in str(result.exception)
