@@ -14,7 +14,7 @@ MAX_TOOL_CALLS = 256
 # A tier's name of ours: served by the call, though its deployment is paid for in advance.
 SPILLOVER = "spillover"
 
-_MODEL = re.compile(rb'"model"\s*:\s*"([^"\\]{1,256})"')
+_MODEL = re.compile(rb'"model"\s*:\s*"([^"\\\0-\x1f]{1,256})"')
 _COST_HEADERS = ("x-litellm-response-cost", "pydantic-ai-gateway-price-estimate")
 
 
@@ -35,7 +35,11 @@ def request_fields(body: bytes, complete: bool) -> tuple[str, str]:
 
 
 def model_in_part(body: bytes) -> str:
-    """The first model named in half a body.  In a string the quotes would be escaped, so the key is a real one."""
+    """
+    The first model named in half a body.  In a string the quotes would be escaped, so the key is a real one.
+
+    A name with a hole in it (a zero byte) is none: what is left may be another model's.
+    """
     found = _MODEL.search(body)
     return found[1].decode("utf-8", "replace") if found else ""
 

@@ -22,7 +22,7 @@ _PATH = re.compile(r"/mcp/?(?:\?|$)")
 # The transport of 2024-11-05 posts beside a stream that it opened before.
 _BESIDE_STREAM = re.compile(r"/messages?/?\?(?:[^#]*&)?session_?id=", re.IGNORECASE)
 _IN_PART = re.compile(rb'"method"\s*:\s*"tools/call"')
-_NAME_IN_PART = re.compile(rb'"params"\s*:\s*\{\s*"name"\s*:\s*"([^"\\]{1,256})"')
+_NAME_IN_PART = re.compile(rb'"params"\s*:\s*\{\s*"name"\s*:\s*"([^"\\\0-\x1f]{1,256})"')
 # JSON-RPC 2.0, 5.1
 _ERRORS = {
     -32700: "parse_error",

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from agent.dialects import OpenAiChat
+from agent.dialects import McpTools, OpenAiChat
 from agent.model import Call, ConnId, Evidence, Outcome, RequestHead, ResponseHead, Unsupported
 from agent.pipeline.exchange import Exchange
 from tests.exchanges import CHAT_ANSWER
@@ -85,6 +85,42 @@ def test_no_answer_is_unknown_cost_not_nothing() -> None:
     one.request_end(True)
     call = finished(one, complete=False)
     assert (call.status, call.reading.evidence, call.outcome) == (0, Evidence.ABSENT, Outcome.CUT)
+    assert not call.reading.streaming
+
+
+def test_a_models_name_with_a_hole_is_no_models_name() -> None:
+    """What is left of "gpt-4o-mini" can be "gpt-4", which costs two hundred times as much."""
+    one = exchange()
+    one.request_body(b'{"model":"gpt-4')
+    one.request_lost(6)
+    one.request_body(b'","messages":[]}')
+    one.request_end(False)
+    call = finished(one, complete=False)
+    assert (call.reading.requested_model, call.lost_bytes) == ("", 6)
+
+
+def test_how_a_grpc_call_went_is_of_no_use_without_its_head() -> None:
+    """The head may have been lost: the call stands, and its status is not known."""
+    one = exchange()
+    one.request_end(True)
+    one.response_trailers({"grpc-status": "8"})
+    call = finished(one, complete=False)
+    assert (call.status, call.reading.evidence) == (0, Evidence.ABSENT)
+
+
+@pytest.mark.parametrize(
+    ("provider", "status", "told"),
+    [("tools", 200, False), ("tools", 302, False), ("tools", 404, True), ("tools", 500, True), ("unknown", 500, False)],
+)
+def test_a_handshake_is_no_call_unless_it_failed_at_somebody_we_know(provider: str, status: int, told: bool) -> None:
+    """A list of tools is nothing that is billed; a failure is one of a provider, and where we only guessed the API, nobody's."""
+    head = RequestHead(stream_id=1, method="POST", target="/mcp", headers={"host": "tools.example"})
+    one = Exchange(head, dialect=McpTools, provider=provider, at_ns=10)
+    one.request_body(b'{"jsonrpc":"2.0","id":1,"method":"tools/list"}')
+    one.request_end(True)
+    one.response_head(ResponseHead(stream_id=1, status=status, headers={}), 20)
+    one.response_body(b'{"jsonrpc":"2.0","id":1,"result":{"tools":[]}}', 30)
+    assert (one.finish(CONN, 7, 40, True) is not None) is told
 
 
 def test_a_body_that_can_not_be_decoded_costs_its_facts_only() -> None:
