@@ -68,11 +68,6 @@ class Collector:
     def size(self) -> int:
         return len(self._bytes)
 
-    @property
-    def skipped_bytes(self) -> int:
-        """Pictures and vectors that were left out."""
-        return self._skimmer.skipped_bytes if self._skimmer else 0
-
     def add(self, data: bytes) -> None:
         room = self._limit - len(self._bytes)
         if room <= 0:
@@ -95,7 +90,7 @@ class Collector:
         self.cut = True
         if self._skimmer is not None:
             self._skimmer.gap()
-        elif len(self._bytes) < self._limit:
+        if len(self._bytes) < self._limit:
             # What stands on both sides of a hole can look like one value: JSON has no zero byte, so nothing is read across it.
             self._bytes += b"\0"
 
@@ -140,7 +135,7 @@ class Uncoded:
 
     def close(self) -> Iterable[bytes]:
         """The body ended: one of a few bytes is decided now."""
-        return self._decode(self._begin()) if self._decoder is None and self._raw else ()
+        return self._decode(self._begin()) if self._raw else ()
 
     def _begin(self) -> bytes:
         data, self._raw = self._raw, b""

@@ -71,7 +71,6 @@ class Skimmer:
 
     def close(self) -> None:
         """The body ended."""
-        self._end_run()
         self.kept += self._escape
         self._escape = b""
 

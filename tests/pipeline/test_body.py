@@ -61,6 +61,34 @@ def test_nothing_is_read_across_a_hole() -> None:
     assert body.document.take() == b'{"usage": {"in": 10, "cached\0_write": 3}}'
 
 
+def test_nothing_is_read_across_a_hole_in_a_large_body() -> None:
+    """The same where pictures are left out of it."""
+    body = ResponseBody("", arrays_are_streams=False)
+    list(body.receive(b'{"text": "' + b"so much to say, " * 8192 + b'", "usage": {"in": 10, "cached'))
+    body.gap()
+    list(body.receive(b'_write": 3}}'))
+    list(body.close())
+    assert body.document.take().endswith(b'{"in": 10, "cached\0_write": 3}}')
+
+
+def test_a_stream_with_a_hole_stays_one_to_its_end() -> None:
+    """Whatever its parser has to say of it: what was counted is a lower bound then."""
+    body = ResponseBody("", arrays_are_streams=False)
+    list(body.receive(EVENTS[:20]))
+    body.gap()
+    list(body.receive(EVENTS))
+    list(body.close())
+    assert body.kind is Kind.EVENTS
+    assert body.lost
+
+
+def test_an_event_under_way_counts_as_memory() -> None:
+    """Or many streams of half an event each would pass the budget by."""
+    body = ResponseBody("", arrays_are_streams=False)
+    list(body.receive(b"data: " + b"x" * 100_000))
+    assert body.buffered_bytes >= 100_000
+
+
 def test_an_array_is_a_stream_where_the_dialect_says_so() -> None:
     """Gemini without alt=sse."""
     assert read([b'[{"a": 1},\n{"b": 2}]'], arrays=True)[:2] == (Kind.ARRAY, [b'{"a": 1}', b'{"b": 2}'])

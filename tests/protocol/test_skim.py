@@ -126,6 +126,16 @@ def test_a_gap_ends_a_run() -> None:
     assert skimmer.skipped_bytes == 9000 - KEPT_OF_A_RUN_BYTES
 
 
+def test_a_gap_ends_an_escape() -> None:
+    """The half of it that came before is not put before what came after."""
+    skimmer = Skimmer()
+    skimmer.receive(b'{"a":"x\\')
+    skimmer.gap()
+    skimmer.receive(b'","usage":{}}')
+    skimmer.close()
+    assert bytes(skimmer.kept) == b'{"a":"x","usage":{}}'
+
+
 def test_64_megabytes_stay_small() -> None:
     """What is kept of a picture does not grow with it."""
     skimmer = Skimmer()
