@@ -35,7 +35,7 @@ class Reassembler:
             out.append(Segment(direction=self._direction, data=data, at_ns=chunk.at_ns, last_at_ns=chunk.last_at_ns))
         beyond = end + chunk.lost - max(end, self.next_position)
         self.next_position = max(end, self.next_position)
-        if beyond > 0 and chunk.lost:
+        if beyond > 0:
             out.append(self._gap(beyond, chunk.last_at_ns))
             self.next_position += beyond
         return out
