@@ -247,6 +247,19 @@ def test_a_websocket_in_a_stream_is_read() -> None:
     ]
 
 
+def test_a_websocket_in_a_stream_counts_as_memory() -> None:
+    """A message under way is held, as on a connection of its own, so the budget knows of it."""
+    both = Both().begin()
+    both.wire.send(both.client.head(1, [*WEBSOCKET, (":path", "/v1/realtime?model=m")]))
+    both.wire.receive(both.server.head(1, [(":status", "200")]))
+    (connection,) = both.wire.core._connections.values()
+    before = connection.buffered_bytes
+    both.wire.receive(
+        *(both.server.data(1, part) for part in (b"\x81\x7f" + (90_000).to_bytes(8, "big"), b"x" * 60_000))
+    )
+    assert connection.buffered_bytes >= before + 60_000
+
+
 def test_a_websocket_of_others_in_a_stream_is_told() -> None:
     """Where the provider is known; and one that is refused is an exchange."""
     both = Both().begin()

@@ -77,6 +77,7 @@ def test_a_conversation_gives_its_events() -> None:
         (5, "GET", "", "/v1/models?key=*"),
     ]
     assert [head.http_version for head in heads] == ["2"] * 3
+    assert not any(head.missing for head in heads), "who names no host hid nothing from us"
     assert "sk-secret" not in repr(asked)
     assert "AIza" not in repr(asked)
     assert [(event.stream_id, event.data) for event in asked if isinstance(event, Body)] == [

@@ -29,6 +29,30 @@ def test_bytes_lost_inside_data_cost_only_themselves() -> None:
     assert ends(events) == [(3, Side.RESPONSE, True, False), (1, Side.RESPONSE, False, False)]
 
 
+def test_bytes_lost_of_a_request_are_told_at_its_end() -> None:
+    """Its framing ends well, and it is not whole: what it asked for is not taken for all that it asked for."""
+    _, requests, _, client, _ = open_streams(0)
+    first = client.request(1) + client.data(1, b"a" * 100)
+    requests.receive(first[:-60])
+    (lost,) = requests.gap(50)
+    assert lost == Lost(stream_id=1, side=Side.REQUEST, size=50)
+    events = requests.receive(first[-10:] + client.data(1, b"b", end=True))
+    assert ends(events) == [(1, Side.REQUEST, False, False)]
+
+
+def test_a_request_may_end_with_trailers() -> None:
+    """And one that a header block does not end goes on."""
+    _, requests, _, client, _ = open_streams(0)
+    events = requests.receive(
+        client.request(1)
+        + client.head(1, [("x-late", "1")])
+        + client.data(1, b"{}")
+        + client.head(1, [("x", "1")], end=True)
+    )
+    assert [event.data for event in events if isinstance(event, Body)] == [b"{}"]
+    assert ends(events) == [(1, Side.REQUEST, True, False)]
+
+
 def test_the_end_of_a_frame_that_was_lost_is_known() -> None:
     """END_STREAM stands in the header; so does the padding's length, if it came."""
     for keep in (0, 1, 5):

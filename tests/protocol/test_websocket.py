@@ -224,6 +224,15 @@ def test_a_bomb_is_refused() -> None:
             assert reader.buffered_bytes <= websocket.MAX_MESSAGE_BYTES + ZLIB_BYTES
 
 
+def test_a_long_session_that_compresses_well_is_no_bomb() -> None:
+    """The ratio is that of all its bytes: beyond the size from which it counts, as many messages as come are read."""
+    deflate, reader, read_bytes = Deflater(), WebSocketReader(KEEPS), 0
+    while read_bytes < 6 * 1024 * 1024:
+        (message,) = reader.receive(frame(deflate(LONG * 40), compressed=True))
+        assert message == Message(LONG * 40)
+        read_bytes += len(message.data)
+
+
 def test_a_frame_may_announce_more_than_there_is_memory() -> None:
     """A length is believed without a byte being set aside for it."""
     reader = WebSocketReader()
