@@ -96,6 +96,44 @@ def test_a_read_process_may_be_older_than_its_probe_or_read_in_part() -> None:
     assert "SSL_peek" in said.detail
 
 
+def test_a_library_that_could_not_be_opened_is_told_with_why() -> None:
+    """Nothing is known of what it carries, which is not "nothing"."""
+    closed = Library(path="/libssl", plan=Plan(sites=()), error="can't be opened")
+    said = selected(PROCESS, [closed], frozenset())
+    assert closed.speaks_for_itself
+    assert said is not None
+    assert (said.reason, said.library, said.detail) == (CoverageReason.CANNOT_DECRYPT, "/libssl", "can't be opened")
+
+
+def test_a_library_whose_functions_have_no_site_is_told() -> None:
+    """It is TLS by its functions' names, and no probe was found a place."""
+    siteless = Library(path="/libssl", plan=Plan(sites=(), missing=("SSL_read: no site",)))
+    said = selected(PROCESS, [siteless], frozenset())
+    assert siteless.speaks_for_itself
+    assert said is not None
+    assert said.reason is CoverageReason.CANNOT_DECRYPT
+
+
+@pytest.mark.parametrize(
+    ("sign", "is_program", "speaks"),
+    [(Sign.PRESENT, False, True), (Sign.PROGRAM, True, True), (Sign.PROGRAM, False, False), (Sign.TCP, True, False)],
+)
+def test_what_can_not_be_read_speaks_for_itself_where_no_sign_is_needed(
+    sign: Sign, is_program: bool, speaks: bool
+) -> None:
+    """Else a process that only carries it would be called one that uses TLS."""
+    assert carries(sign, is_program=is_program).speaks_for_itself is speaks
+
+
+def test_what_else_is_known_of_a_library_is_said() -> None:
+    """In the words of who found it out."""
+    library = readable()
+    library.remark = "handshakes of before are not seen"
+    said = selected(PROCESS, [library], frozenset())
+    assert said is not None
+    assert said.detail == "handshakes of before are not seen"
+
+
 def test_a_process_without_any_of_it_is_not_spoken_of() -> None:
     """Nor one that nobody selected and that maps no such library."""
     assert selected(PROCESS, [], ALL) is None

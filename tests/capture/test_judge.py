@@ -11,7 +11,7 @@ import pytest
 
 from agent.capture import targets as module
 from agent.capture.judge import Budget, Judge, Judged
-from agent.capture.plan import Plan
+from agent.capture.plan import Plan, Unreadable
 from agent.capture.processes import Code, FileId, Mapped
 from agent.capture.selection import Choice
 from agent.capture.targets import Targets
@@ -137,3 +137,28 @@ def test_a_file_that_could_not_be_opened_is_tried_again(tmp_path: Path) -> None:
     assert looking.look(here, Budget()) is None
     assert looking.look(here, Budget()) is None
     assert looking.counts == {Judged.NOT_OPENED: 1, Judged.NOT_SEARCHED: 1}
+
+
+def test_a_program_with_a_stack_that_nobody_can_read_is_one_with_tls(tmp_path: Path) -> None:
+    """It has neither sites nor functions that miss one, and is told all the same."""
+    path = tmp_path / "program"
+    path.write_bytes(Path(sys.executable).resolve().read_bytes())
+    stack = Unreadable(stack="some", detail="no way in", remedy="another")
+    judge = Judge(lambda elf: Plan(sites=(), unreadable=(stack,)))
+    library = judge.look(_real(path), Budget())
+    assert library is not None
+    assert library.plan.unreadable == (stack,)
+    assert judge.counts == {Judged.TLS: 1}
+
+
+def test_files_without_tls_are_remembered_up_to_a_bound(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Each is read once; who makes new ones for ever costs time, not memory."""
+    monkeypatch.setattr("agent.capture.judge._MAX_REMEMBERED_FILES", 3)
+    judge = Judge(lambda elf: Plan(sites=()))
+    paths = [tmp_path / str(number) for number in range(10)]
+    for path in paths:
+        path.write_bytes(b"no ELF file")
+        for _ in range(2):
+            assert judge.look(_real(path), Budget()) is None
+        assert len(judge._without_tls) <= 3
+    assert judge.counts == {Judged.OTHER_FORMAT: 10}
