@@ -468,6 +468,19 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PassedOn:
+    """What a gateway says in the head of its answer about its own call to the provider."""
+
+    request_id: str = ""
+    """The provider's, as ``Call.request_id`` has it of that call."""
+    model: str = ""
+    """The model that it asked, whatever name it is known by here."""
+
+
+NOT_PASSED_ON = PassedOn()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
     """One request to a model and its answer."""
 
@@ -496,6 +509,7 @@ class Call:
     account: Account = field(default_factory=Account)
     peer: Peer | None = None
     """None where it is not known for certain."""
+    passed_on: PassedOn = NOT_PASSED_ON
     reading: Reading
 
 

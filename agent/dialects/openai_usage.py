@@ -2,8 +2,8 @@
 OpenAI's ``usage`` object in all the readings that compatible servers give it.
 
 Theory: prompt includes cached tokens, completion includes reasoning, total is their sum.
-Practice: xAI's chat keeps reasoning outside completion, Mistral keeps audio outside prompt, Gemini's compatible route hides thoughts
-altogether; the total gives each away.  Azure-hosted Grok states more cached tokens than prompt.
+Practice: xAI's chat keeps reasoning outside completion, Mistral keeps audio outside prompt, Portkey what Anthropic cached, Gemini's
+compatible route hides thoughts altogether; the total gives each away.  Azure-hosted Grok states more cached tokens than prompt.
 Source: https://platform.openai.com/docs/api-reference/chat/object
 """
 
@@ -67,6 +67,8 @@ def read_usage(usage: Json, *, provider: str = "", model: str = "") -> UsageRead
             elif missing == (reasoning or 0) + (audio_in or 0):
                 completion += reasoning or 0
                 prompt += audio_in or 0
+            elif missing == (cached or 0) + (written or 0):
+                prompt += missing  # Portkey in front of Anthropic, which counts what it cached beside the input
             elif provider in ("gcp.gemini", "gcp.vertex_ai") or "gemini" in model:
                 completion += missing
             else:

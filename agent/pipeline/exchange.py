@@ -23,18 +23,7 @@ from agent.model import (
 from agent.pipeline.account import account_of
 from agent.pipeline.body import STREAMS, RequestBody, ResponseBody
 from agent.pipeline.gateways import may_be_inside
-
-_REQUEST_IDS = (
-    "apim-request-id",  # Azure sends both; support asks for this one
-    "x-request-id",
-    "request-id",
-    "x-amzn-requestid",
-    "mistral-correlation-id",
-    "x-debug-trace-id",
-    "x-generation-id",
-    "x-ds-trace-id",
-    "x-litellm-call-id",
-)
+from agent.pipeline.passed_on import cached_by_gateway, passed_on_of, request_id_of, without_usage
 
 # https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto; 0 is OK.
 _HTTP_STATUS_OF_GRPC = {
@@ -194,6 +183,8 @@ class Exchange:
             if self.provider == "unknown" or idle:
                 return None
         headers = self._response.headers if self._response else {}
+        if cached_by_gateway(headers):
+            reading = without_usage(reading)
         return Call(
             conn=conn,
             stream_id=self.stream_id,
@@ -211,6 +202,7 @@ class Exchange:
             ended_at_ns=at_ns,
             lost_bytes=self.lost_bytes,
             account=account_of(self.request, headers),
+            passed_on=passed_on_of(headers),
             reading=reading,
         )
 
@@ -267,10 +259,6 @@ def with_grpc_status(head: ResponseHead, stated: Mapping[str, str]) -> ResponseH
     """The head with the HTTP status that a call's ``grpc-status`` means, where it failed."""
     meant = _HTTP_STATUS_OF_GRPC.get(stated.get("grpc-status", ""))
     return head if meant is None or head.status >= 400 else replace(head, status=meant)
-
-
-def request_id_of(headers: Mapping[str, str]) -> str:
-    return next((headers[name] for name in _REQUEST_IDS if name in headers), "")
 
 
 def outcome_of(status: int, reading: Reading, complete: bool) -> Outcome:

@@ -2,8 +2,11 @@
 A call to a gateway inside the cluster, and the gateway's own call to the model: one cost, with who asked first.
 
 Both ends of the gateway are seen where it runs on the node of who calls it.  Its own call lies within the other one in time, so the two end together
-and are held a moment for each other.  What proves that they belong together: the id of the answer, which gateways pass through; or else the same
-model and the same counts on both sides, the inner call being to a provider that is none of the cluster.  In doubt they stay two calls.
+and are held a moment for each other.  What proves that they belong together: the id of the answer, which gateways pass through, or the provider's own id
+of the inner call, where the gateway passes its headers on; or else the same model and the same counts on both sides, the inner call being to a
+provider that is none of the cluster.  In doubt they stay two calls.
+
+An id is also proof where the outer answer states no counts, as a stream that was not asked for them: then it has the inner one's.
 
 The outer call gets the inner one's cost unless it has one of its own; the inner one has none: ``Unpriced(reason="via_gateway")``.
 """
@@ -27,6 +30,7 @@ START_SLACK_NS = 10**8
 # Some seconds of a busy gateway.  Beyond, the oldest goes on without waiting longer: two calls then, as if the other end were on another node.
 MAX_HELD = 512
 VIA = "via_gateway"
+_UNSTATED = (Evidence.ESTIMATED, Evidence.ABSENT)
 # RFC 1035, 2.3.4; and in brackets.
 _MAX_HOST = 255
 _INSIDE = (".svc", ".local", ".internal", ".localdomain", ".lan", ".home.arpa")
@@ -53,6 +57,8 @@ def may_be_inside(host: str) -> bool:
 
 
 Counts = tuple[int | None, int | None]
+Mark = Counts | str
+"""What both sides have, so that one finds the other."""
 
 
 @dataclass(slots=True)
@@ -73,8 +79,8 @@ class Gateways:
     def __init__(self, within_another: Callable[[Call], bool]) -> None:
         self._within_another = within_another
         self._held: OrderedDict[int, _Held] = OrderedDict()
-        self._by_counts: dict[Counts, list[int]] = {}
-        """Their keys: what belongs together has used the same."""
+        self._by_mark: dict[Mark, list[int]] = {}
+        """Their keys: what belongs together has used the same, or has the same id."""
         self._next = 0
         self.linked = 0
         """Pairs."""
@@ -103,6 +109,7 @@ class Gateways:
         inner = None if held.answered else self._find(call, lambda other: belongs(call, other.priced.call))
         if inner is not None:
             yield self._answer(held, inner.priced)
+            call = held.priced.call
         outer = self._find(call, lambda other: not other.answered and belongs(other.priced.call, call))
         if outer is not None:
             yield self._answer(outer, held.priced)
@@ -110,7 +117,8 @@ class Gateways:
             yield from self._take(outer)
         elif _provable(call) and (may_be_inside(call.host) or self._within_another(call)):
             self._held[self._next] = held
-            self._by_counts.setdefault(_counts(call), []).append(self._next)
+            for mark in _marks(call):
+                self._by_mark.setdefault(mark, []).append(self._next)
             self._next += 1
             if len(self._held) > MAX_HELD:
                 yield self._pop(next(iter(self._held))).priced
@@ -119,30 +127,32 @@ class Gateways:
 
     def _answer(self, outer: _Held, inner: PricedCall) -> PricedCall:
         """The gateway's call, without its cost."""
-        outer.priced = _with_cost_of(outer.priced, inner)
+        outer.priced = _with_cost_of(_with_counts_of(outer.priced, inner), inner)
         # A gateway without a price may have another one behind it, whose call has.
         outer.answered = isinstance(outer.priced.cost, Cost)
         self.linked += 1
         return replace(inner, cost=Unpriced(reason=VIA))
 
     def _find(self, call: Call, fits: Callable[[_Held], bool]) -> _Held | None:
-        keys = self._by_counts.get(_counts(call), ())
+        """By an id before counts: two that ask at once may use the same."""
+        keys = (key for mark in _marks(call) for key in self._by_mark.get(mark, ()))
         found = next((key for key in keys if fits(self._held[key])), None)
         return None if found is None else self._pop(found)
 
     def _pop(self, key: int) -> _Held:
         held = self._held.pop(key)
-        counts = _counts(held.priced.call)
-        siblings = self._by_counts[counts]
-        siblings.remove(key)
-        if not siblings:
-            del self._by_counts[counts]
+        for mark in _marks(held.priced.call):
+            siblings = self._by_mark[mark]
+            siblings.remove(key)
+            if not siblings:
+                del self._by_mark[mark]
         return held
 
 
 def _provable(call: Call) -> bool:
     """Whether anything could prove whose end it is: a tool's call or a count of tokens waits for nobody."""
-    return bool(call.reading.response_id) or (call.reading.evidence is Evidence.REPORTED and any(_counts(call)))
+    ids = call.reading.response_id or call.passed_on.request_id
+    return bool(ids) or (call.reading.evidence is Evidence.REPORTED and any(_counts(call)))
 
 
 def encloses(outer: Call, inner: Call) -> bool:
@@ -160,24 +170,47 @@ def belongs(outer: Call, inner: Call) -> bool:
     """Whether ``inner`` is what a gateway asked on behalf of ``outer``."""
     if not may_be_inside(outer.host) or not encloses(outer, inner):
         return False
-    if _counts(outer) != _counts(inner):
+    same = _counts(outer) == _counts(inner)
+    passed_on = outer.passed_on.request_id
+    if passed_on and inner.request_id and passed_on != inner.request_id:
         return False
     one, other = outer.reading, inner.reading
-    if one.response_id and one.response_id == other.response_id:
-        return True
+    if (passed_on and passed_on == inner.request_id) or (one.response_id and one.response_id == other.response_id):
+        return same or one.evidence in _UNSTATED
     reported = one.evidence is Evidence.REPORTED and other.evidence is Evidence.REPORTED
     crosses = is_inside(outer.host) and not may_be_inside(inner.host)
-    return reported and any(_counts(outer)) and crosses and bool(_models(outer) & _models(inner))
+    return same and reported and any(_counts(outer)) and crosses and bool(_models(outer) & _models(inner))
 
 
 def _models(call: Call) -> set[str]:
     """Names without what gateways put before them: ``openai/gpt-4o``."""
-    names = (call.reading.requested_model, call.reading.served_model)
+    names = (call.reading.requested_model, call.reading.served_model, call.passed_on.model)
     return {name.rpartition("/")[2].lower() for name in names if name}
+
+
+def _marks(call: Call) -> list[Mark]:
+    """Ids first.  Whose counts are not the provider's is found by them alone."""
+    ids = (call.reading.response_id, call.request_id, call.passed_on.request_id)
+    return [*dict.fromkeys(filter(None, ids)), _counts(call)]
 
 
 def _counts(call: Call) -> Counts:
     return call.reading.usage.input_tokens, call.reading.usage.output_tokens
+
+
+def _with_counts_of(outer: PricedCall, inner: PricedCall) -> PricedCall:
+    """Where the gateway did not say them, and an estimate would stand: the answer is the same."""
+    reading, other = outer.call.reading, inner.call.reading
+    if reading.evidence not in _UNSTATED:
+        return outer
+    known = replace(
+        reading,
+        usage=other.usage,
+        evidence=other.evidence,
+        estimate=other.estimate,
+        remarks=(*reading.remarks, "counts_of_the_gateways_call"),
+    )
+    return replace(outer, call=replace(outer.call, reading=known))
 
 
 def _with_cost_of(outer: PricedCall, inner: PricedCall) -> PricedCall:

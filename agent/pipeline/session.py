@@ -11,7 +11,8 @@ from agent.estimation.counting import Tokenizer
 from agent.estimation.seen import Seen, countable
 from agent.model import Call, ConnId, Direction, Message, RequestHead, ResponseHead
 from agent.pipeline.account import account_of
-from agent.pipeline.exchange import outcome_of, request_id_of
+from agent.pipeline.exchange import outcome_of
+from agent.pipeline.passed_on import request_id_of
 from agent.protocol.websocket import MAX_MESSAGE_BYTES, WebSocketReader, agreed
 
 # A server of these APIs speaks of its session at once; so many messages without a word of it come from somebody else's.

@@ -62,7 +62,7 @@ UNPRICED_CALLS = Metric(
     name="podtab_unpriced_calls",
     kind="counter",
     labels=(*BASE, "reason"),
-    help="Calls without a price: unknown_model, unknown_provider, unknown_unit, no_usage, committed (capacity paid in advance), price_book_error; not_billed are errors, which cost nothing; via_gateway are a gateway's own calls, whose cost stands with who called it.",
+    help="Calls without a price: unknown_model, unknown_provider, unknown_unit, no_usage, committed (capacity paid in advance), price_book_error; not_billed are errors and answers from a gateway's cache, which cost nothing; via_gateway are a gateway's own calls, whose cost stands with who called it.",
 )
 UNPRICED_TOKENS = Metric(
     name="podtab_unpriced_tokens",

@@ -61,6 +61,23 @@ def test_mistral_keeps_audio_outside_the_prompt() -> None:
     assert (counts(reading), reading.usage.audio_input_tokens) == ((384, 248), 375)
 
 
+def test_portkey_keeps_what_anthropic_cached_outside_the_prompt() -> None:
+    """2519 = 92 + 59 + 2368; and with a part that was read from the cache, stated twice."""
+    usage = {
+        "prompt_tokens": 92,
+        "completion_tokens": 59,
+        "total_tokens": 2519,
+        "prompt_tokens_details": {"cached_tokens": 0},
+        "cache_read_input_tokens": 0,
+        "cache_creation_input_tokens": 2368,
+    }
+    reading = chat(usage, "portkey")
+    assert (counts(reading), reading.usage.cache_write_input_tokens, reading.remarks) == ((2460, 59), 2368, ())
+    read = {"prompt_tokens_details": {"cached_tokens": 640}, "cache_read_input_tokens": 640, "total_tokens": 3159}
+    reading = chat(usage | read, "portkey")
+    assert (counts(reading), reading.usage.cache_read_input_tokens, reading.remarks) == ((3100, 59), 640, ())
+
+
 def test_more_cached_than_prompt_is_cut_to_fit() -> None:
     """Azure-hosted Grok; never a negative."""
     reading = chat(

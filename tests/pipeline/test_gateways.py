@@ -18,6 +18,7 @@ from agent.model import (
     CostSource,
     Evidence,
     Outcome,
+    PassedOn,
     PricedCall,
     Reading,
     Unpriced,
@@ -206,6 +207,76 @@ def test_inside(host: str) -> None:
 def test_outside(host: str) -> None:
     """A provider's."""
     assert not is_inside(host)
+
+
+def told_by(priced: PricedCall, *, request_id: str = "", model: str = "") -> PricedCall:
+    """What a gateway that passes its provider's headers on says of the call behind it."""
+    return replace(priced, call=replace(priced.call, passed_on=PassedOn(request_id=request_id, model=model)))
+
+
+def answered_as(priced: PricedCall, request_id: str) -> PricedCall:
+    return replace(priced, call=replace(priced.call, request_id=request_id))
+
+
+@pytest.mark.parametrize("inner_first", [True, False])
+def test_the_providers_own_id_passed_on(inner_first: bool) -> None:
+    """LiteLLM in front of Anthropic: another model's name, another id of the answer, and the provider's in a header of its own."""
+    pair = [answered_as(inner(answer="msg_1"), "req_1"), told_by(outer(model="smart", answer="x"), request_id="req_1")]
+    costs = told(case(), *(pair if inner_first else reversed(pair)))
+    assert costs == {GATEWAY: Unpriced(reason=VIA), APP: replace(LIST, remarks=("of_the_gateways_call",))}
+
+
+def test_another_id_passed_on_speaks_against_it() -> None:
+    """The same model and counts, and yet certainly another answer."""
+    pair = answered_as(inner(), "req_1"), told_by(outer(), request_id="req_2")
+    assert told(case(), *pair) == {GATEWAY: LIST, APP: NONE}
+
+
+def test_an_id_that_everybody_echoes_is_none() -> None:
+    """A mesh writes one request's id on all that is done for it."""
+    pair = answered_as(inner(), "trace"), answered_as(outer(model="smart"), "trace")
+    assert told(case(), *pair) == {GATEWAY: LIST, APP: NONE}
+
+
+def test_the_model_that_the_gateway_says_it_asked() -> None:
+    """Where it passes no id on: its own names are aliases."""
+    behind = told_by(outer(model="smart"), model="openai/gpt-4o")
+    assert told(case(), inner(), behind)[GATEWAY] == Unpriced(reason=VIA)
+    behind = told_by(outer(model="smart"), model="anthropic/claude")
+    assert told(case(), inner(), behind) == {GATEWAY: LIST, APP: NONE}
+
+
+@pytest.mark.parametrize("evidence", [Evidence.ESTIMATED, Evidence.ABSENT])
+@pytest.mark.parametrize("inner_first", [True, False])
+def test_counts_that_only_the_gateway_was_told(evidence: Evidence, inner_first: bool) -> None:
+    """A stream whose client did not ask for its usage has the counts, and their evidence, of the gateway's call."""
+    asked = told_by(outer(tokens=None, answer="x"), request_id="req_1")
+    asked = replace(asked, call=replace(asked.call, reading=replace(asked.call.reading, evidence=evidence)))
+    pair = [answered_as(inner(tokens=11), "req_1"), asked]
+    gateways = case()
+    out = [one for priced in (pair if inner_first else reversed(pair)) for one in gateways.take(priced, 100)]
+    out += gateways.release(100 + HOLD_NS)
+    (passed,) = (one for one in out if one.call.conn.pid == APP)
+    assert isinstance(passed.cost, Cost)
+    assert (passed.call.reading.usage.input_tokens, passed.call.reading.evidence) == (11, Evidence.REPORTED)
+    assert "counts_of_the_gateways_call" in passed.call.reading.remarks
+    assert not gateways._by_mark
+
+
+@given(st.permutations(range(8)), st.lists(st.booleans(), min_size=4, max_size=4))
+def test_at_once_each_has_its_own(order: list[int], counted: list[bool]) -> None:
+    """Four pods ask the same model, use the same and overlap; each cost goes to who asked, in whatever order the calls end."""
+    calls = []
+    for number in range(4):
+        asked = told_by(outer(answer=f"x{number}", tokens=5 if counted[number] else None), request_id=f"req_{number}")
+        calls.append(replace(asked, call=replace(asked.call, conn=ConnId(pid=20 + number, pointer=1, born_ns=1))))
+        price = replace(LIST, total_usd=Decimal(1 + number))
+        calls.append(replace(answered_as(inner(answer=f"y{number}"), f"req_{number}"), cost=price))
+    gateways = case()
+    out = [one for place in order for one in gateways.take(calls[place], 100)] + list(gateways.release(100 + HOLD_NS))
+    paid = {one.call.conn.pid: one.cost.total_usd for one in out if isinstance(one.cost, Cost)}
+    assert paid == {20 + number: Decimal(1 + number) for number in range(4)}
+    assert not gateways._by_mark
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 3), st.integers(0, 9), st.integers(0, 9)), max_size=12))
