@@ -10,18 +10,6 @@ static __always_inline u64 cookie_of(struct pt_regs *ctx)
 #endif
 }
 
-// The connection's state, made on its first call.
-static __always_inline struct conn *connection_of(struct conn_key *key, u32 link)
-{
-    struct conn *conn = connections.lookup(key);
-    if (conn)
-        return conn;
-    struct conn fresh = {.born_ns = bpf_ktime_get_ns(), .link = link};
-    // Go reads and writes on two threads at once: the one that comes second takes what the first has made.
-    connections.insert(key, &fresh);
-    return connections.lookup(key);
-}
-
 static __always_inline u32 judgement_of(struct conn_key *key, struct conn *conn)
 {
     if (conn->judgement)
@@ -115,4 +103,28 @@ static __always_inline int end_connection(u64 ssl)
     struct conn_key key = {.ssl = ssl, .tgid = bpf_get_current_pid_tgid() >> 32};
     forget_descriptor(&key);
     return end_without_descriptor(ssl);
+}
+
+// A connection begins with its first call.
+static __always_inline struct conn *begun(struct conn_key *key, u32 link)
+{
+    struct conn fresh = {.born_ns = bpf_ktime_get_ns(), .link = link};
+    // Go reads and writes on two threads at once: the one that comes second takes what the first has made.
+    connections.insert(key, &fresh);
+    return connections.lookup(key);
+}
+
+// The connection's state, made on its first call.  Where probes went and came back, nobody saw what became of those of before: this is another one, and
+// what was said on the old one's pointer, or judged of it, is not its.
+static __always_inline struct conn *connection_of(struct conn_key *key, u32 link)
+{
+    struct conn *conn = connections.lookup(key);
+    if (conn) {
+        u32 before = conn->link;
+        if (CODE_OF(before) == CODE_OF(link) || links.lookup(&before))
+            return conn;
+        count(CONNECTIONS_LEFT_BEHIND, 1);
+        end_connection(key->ssl);
+    }
+    return begun(key, link);
 }

@@ -58,7 +58,7 @@ struct conn {
     unsigned long long born_ns;
     unsigned long long position[2];  // by direction
     unsigned int judgement;
-    unsigned int link;  // whose probes it belongs to, where no call is remembered: tls_go.c
+    unsigned int link;  // whose probes saw it first; where no call is remembered (tls_go.c), whose it is
 };
 
 // How it is known which descriptor a connection reads from.
@@ -103,6 +103,9 @@ struct thread {
 #define COOKIE_POINTER_IS_ARGUMENT_5(cookie) (((cookie) >> 24) & 1)
 #define COOKIE_LINK(cookie) ((unsigned int)((cookie) >> 32))
 
+// What links on the same code have in common: one image under two mounts.  agent/capture/link_ids.py
+#define CODE_OF(link) ((link) >> 12)
+
 // Exported as podtab_capture_kernel_events_total{event=…}: agent/capture/records.py, COUNTERS, in this order.
 enum counter {
     RECORDS_DROPPED = 0,       // ring full; their bytes are in RING_LOST_BYTES
@@ -122,5 +125,6 @@ enum counter {
     CONNECTION_UNREADABLE = 14,  // whose bytes they are could not be read: Go, rustls
     LATE_CLOSES = 15,          // of a descriptor that the next connection had already; harmless
     DESCRIPTORS_UNREADABLE = 16,  // Go: not a socket's, or not where known compilers put it
-    COUNTERS_LENGTH = 17,
+    CONNECTIONS_LEFT_BEHIND = 17,  // their probes went before their ends, and others came; harmless
+    COUNTERS_LENGTH = 18,
 };

@@ -103,7 +103,7 @@ static __always_inline int leave(struct pt_regs *ctx, u32 direction, u32 fallbac
     struct moved moved = {.buffer = call->buffer, .direction = direction};
     moved.key.ssl = call->ssl;
     moved.key.tgid = id >> 32;
-    moved.conn = connection_of(&moved.key, 0);
+    moved.conn = connection_of(&moved.key, COOKIE_LINK(cookie));
     account(&moved, size);
     return 0;
 }

@@ -17,6 +17,7 @@ from typing import Any
 from agent.capture import source
 from agent.capture.egress import Egress
 from agent.capture.elf import ElfFile
+from agent.capture.link_ids import LinkIds
 from agent.capture.links import (
     BPF_TRACE_UPROBE_MULTI,
     AttachError,
@@ -127,7 +128,7 @@ class Kernel:
         self.egress = Egress(self._bpf, wanted=self.settings.packets)
         self.ring = RingReader(self._bpf[b"records"].map_fd, self.settings.ring_bytes)
         self._clock_offset_ns = self._clock_at_ns = 0
-        self._next_link = 1
+        self._link_ids = LinkIds()
         # LLVM is done (some hundred MB).
         release_compiler()
 
@@ -207,20 +208,22 @@ class Kernel:
 
     def attach(self, path: str, sites: Iterable[Site], pid: int = 0) -> Link:
         """Put all programs on their sites of one file.  ``pid`` 0: in every process that maps it, also later ones."""
-        number = ctypes.c_uint32(self._next_link)
-        self._next_link += 1
-        groups: dict[tuple[str, bool], list[Spot]] = {}
+        sites = tuple(sites)
         for site in sites:
             if not self.cookies and (site.count == Count.STACK or site.stack_offset or site.pointer_argument != 4):
                 raise AttachError(f"{path}: {site.function} can't be read at its best site on kernels before 5.15")
-            place = {"stack_offset": site.stack_offset, "pointer_argument": site.pointer_argument}
-            value = cookie(link=number.value, count=site.count, **place) if self.cookies else 0
-            name = _PROGRAMS[site.role, site.extended]
-            spots = groups.setdefault((name, site.probe == Probe.URETPROBE), [])
-            spots.append(Spot(file_offset=site.file_offset, cookie=value))
-        if not self._maps.update("links", number, ctypes.c_uint32(1)):
+        (inode,) = explained(path, lambda: os.stat(path).st_ino)
+        number = self._link_ids.take(inode, sites)
+        link = Link(id=number, farewell=lambda: self._detach(number))
+        if not self._maps.update("links", ctypes.c_uint32(number), ctypes.c_uint32(1)):
+            link.close()
             raise AttachError(f"{path}: more than {self.settings.max_links} libraries are being watched")
-        link = Link(id=number.value, farewell=lambda: self._open and self._maps.delete("links", number))
+        groups: dict[tuple[str, bool], list[Spot]] = {}
+        for site in sites:
+            place = {"stack_offset": site.stack_offset, "pointer_argument": site.pointer_argument}
+            value = cookie(link=number, count=site.count, **place) if self.cookies else 0
+            spots = groups.setdefault((_PROGRAMS[site.role, site.extended], site.probe == Probe.URETPROBE), [])
+            spots.append(Spot(file_offset=site.file_offset, cookie=value))
         # Entries last: a return that finds no entry is dropped, an entry without its return would leave half a call.
         for (name, returning), spots in sorted(groups.items(), key=lambda item: "entry" in item[0][0]):
             try:
@@ -229,6 +232,12 @@ class Kernel:
                 link.close()
                 raise
         return link
+
+    def _detach(self, link: int) -> None:
+        """Before its probes go."""
+        if self._open:
+            self._maps.delete("links", ctypes.c_uint32(link))
+        self._link_ids.give_back(link)
 
     def attach_empty(self, path: str, sites: Iterable[Site], pid: int = 0) -> Link:
         """An empty program at every site: the yardstick for what capture itself costs."""
@@ -328,8 +337,8 @@ class Kernel:
 
     def sweep(self) -> int:
         """
-        Delete what dead processes left behind because their end was not seen, and close connections whose end was not seen;
-        returns how many.  Once in a minute or so: it reads whole maps.
+        Delete what dead processes left behind because their end was not seen, and what closed links did, whose connections nobody
+        sees any more; and close connections whose end was not seen.  Returns how many.  Once in a minute or so: it reads whole maps.
         """
         removed = 0
         alive: dict[int, bool] = {}
@@ -339,6 +348,9 @@ class Kernel:
                     alive[key.tgid] = os.path.exists(f"/proc/{key.tgid}")
                 if not alive[key.tgid] or (table == "verdicts" and not self._maps.holds(key)):
                     self._maps.delete(table, key)
+                    removed += 1
+                elif table == "connections" and self._link_ids.gone(self._maps.link_of(key)):
+                    self._maps.forget(key)
                     removed += 1
         # The record of an end may still be in the ring: only what is missing twice has ended.
         missing = {

@@ -43,6 +43,11 @@ class Maps:
         found = Conn()
         return self.lookup("connections", key, found) and born_ns in (0, found.born_ns)
 
+    def link_of(self, key: ConnKey) -> int:
+        """Whose probes saw a connection first; 0 where it has ended."""
+        found = Conn()
+        return int(found.link) if self.lookup("connections", key, found) else 0
+
     def descriptor_of(self, conn: ConnId) -> Descriptor | None:
         """None where the connection has ended, where nobody knows, or where the number belongs to a later one."""
         key = ConnKey(ssl=conn.pointer, tgid=conn.pid)

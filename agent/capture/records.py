@@ -100,6 +100,7 @@ COUNTERS = (
     "connection_unreadable",
     "late_closes",
     "descriptors_unreadable",
+    "connections_left_behind",
 )
 """``enum counter``, in its order."""
 

@@ -119,6 +119,22 @@ def test_sweep(load: Callable[[KernelSettings], Kernel]) -> None:
 
 
 @pytest.mark.kernel
+def test_sweep_of_a_link_that_is_gone(load: Callable[[KernelSettings], Kernel]) -> None:
+    """Nobody sees its connections any more: they go, once no link on the same code is left; plaintext's, which have none, stay."""
+    kernel = load(SMALL)
+    path, offset = harmless_function()
+    site = Site(function="labs", role=Role.CLOSE, probe=Probe.UPROBE, file_offset=offset, emulated=False)
+    links = [kernel.attach(path, [site], pid=os.getpid()) for _ in range(2)]
+    for number, link in enumerate((*(one.id for one in links), 0)):
+        kernel._maps.update("connections", ConnKey(ssl=number, tgid=os.getpid()), Conn(born_ns=1, link=link))
+    links[0].close()
+    assert kernel.sweep() == 0
+    links[1].close()
+    assert kernel.sweep() == 2
+    assert [key.ssl for key in kernel._maps.keys("connections")] == [2]
+
+
+@pytest.mark.kernel
 def test_an_end_that_was_not_seen(load: Callable[[KernelSettings], Kernel]) -> None:
     """The ring was full when the connection was freed: the second sweep that misses it says its end."""
     kernel = load(SMALL)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from agent.capture import records, source
+from agent.capture.link_ids import MEMBER_BITS
 from agent.capture.plan import Count
 from agent.model import Direction
 
@@ -77,6 +78,12 @@ def test_counters_have_their_names(tmp_path: Path) -> None:
     names = [name.upper() for name in records.COUNTERS]
     body = "".join(f'printf("%d ", {name});' for name in [*names, "COUNTERS_LENGTH"])
     assert [int(number) for number in compiled(tmp_path, body).split()] == list(range(len(names) + 1))
+
+
+@pytest.mark.parametrize("link", [1, 0xFFF, 0x1000, 2**32 - 1])
+def test_code_of_a_link(link: int, tmp_path: Path) -> None:
+    """Both sides cut a link's number at the same place."""
+    assert int(compiled(tmp_path, f'printf("%u", CODE_OF({link}u));')) == link >> MEMBER_BITS
 
 
 @pytest.mark.parametrize("link", [1, 77, 2**32 - 1])
