@@ -31,37 +31,14 @@ from agent.capture.maps import Maps
 from agent.capture.memory import release_compiler
 from agent.capture.peers import Peers
 from agent.capture.plaintext import Plaintext
-from agent.capture.plan import Count, Probe, Role, Site
-from agent.capture.records import COUNTERS, ConnKey, VerdictValue, cookie
+from agent.capture.plan import Count, Probe, Site
+from agent.capture.programs import PROGRAMS, hits
+from agent.capture.records import COUNTERS, ConnKey, VerdictValue
 from agent.capture.ring import Happening, ProcessEnded, ProcessStarted, RingReader
 from agent.host.capabilities import may_load_bpf
 from agent.model import Closed, ConnId, Judgement, PodtabError, Verdict
 
 _JUDGEMENTS = {Judgement.WATCH: 1, Judgement.IGNORE: 2}
-_PROGRAMS = {
-    (Role.READ_ENTRY, False): "read_entry",
-    (Role.READ_ENTRY, True): "read_entry",
-    (Role.READ_RETURN, False): "read_return",
-    (Role.READ_RETURN, True): "read_return_ex",
-    (Role.WRITE_ENTRY, False): "write_entry",
-    (Role.WRITE_ENTRY, True): "write_entry",
-    (Role.WRITE_RETURN, False): "write_return",
-    (Role.WRITE_RETURN, True): "write_return_ex",
-    (Role.CLOSE, False): "close_entry",
-    (Role.CLOSE, True): "close_entry",
-    (Role.PEEKABLE_READ_ENTRY, False): "peekable_read_entry",
-    (Role.OPEN, False): "open_return",
-    (Role.FLUSH_ENTRY, False): "flush_entry",
-    (Role.FLUSH_RETURN, False): "flush_return",
-    (Role.GO_READ, False): "go_read",
-    (Role.GO_WRITE, False): "go_write",
-    (Role.GO_READ_RESULT, False): "go_read_result",
-    (Role.GO_END, False): "go_end",
-    (Role.RUSTLS_SEND_SLICE, False): "rustls_send_slice",
-    (Role.RUSTLS_SEND_SLICES, False): "rustls_send_slices",
-    (Role.RUSTLS_RECEIVE, False): "rustls_receive",
-    (Role.DESCRIPTOR, False): "descriptor_entry",
-}
 _LIVE = ("threads", "connections", "verdicts", "descriptors", "holders", "unselected", "links")
 _PAGE_BYTES = 4096
 # The offset between the kernel's monotonic clock and wall time moves with NTP; slowly.
@@ -197,7 +174,7 @@ class Kernel:
         from bcc import BPF
 
         attach_type = BPF_TRACE_UPROBE_MULTI if link_kind == "uprobe_multi" else -1
-        for name in {*_PROGRAMS.values(), "empty_probe", "selftest_probe"}:
+        for name in {*PROGRAMS.values(), "empty_probe", "selftest_probe"}:
             self._programs[name] = int(self._bpf.load_func(name.encode(), BPF.KPROBE, attach_type=attach_type).fd)
 
     def _try_link(self) -> None:
@@ -218,14 +195,7 @@ class Kernel:
         if not self._maps.update("links", ctypes.c_uint32(number), ctypes.c_uint32(1)):
             link.close()
             raise AttachError(f"{path}: more than {self.settings.max_links} libraries are being watched")
-        groups: dict[tuple[str, bool], list[Spot]] = {}
-        for site in sites:
-            place = {"stack_offset": site.stack_offset, "pointer_argument": site.pointer_argument}
-            value = cookie(link=number, count=site.count, **place) if self.cookies else 0
-            spots = groups.setdefault((_PROGRAMS[site.role, site.extended], site.probe == Probe.URETPROBE), [])
-            spots.append(Spot(file_offset=site.file_offset, cookie=value))
-        # Entries last: a return that finds no entry is dropped, an entry without its return would leave half a call.
-        for (name, returning), spots in sorted(groups.items(), key=lambda item: "entry" in item[0][0]):
+        for (name, returning), spots in hits(sites, number if self.cookies else 0).items():
             try:
                 link.descriptors += self._attach_program(self._programs[name], path, spots, returning, pid)
             except AttachError:
