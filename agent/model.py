@@ -1,7 +1,7 @@
 """
 The vocabulary: every type that crosses a stage, in the order of the road.
 
-    kernel → Opened | Chunk | Closed → Segment | Gap | End → RequestHead … EndOfMessage → Reading → Call → Cost → LedgerEntry
+    kernel → Opened | Chunk | Closed → Segment | Gap → RequestHead … EndOfMessage → Reading → Call → Cost → LedgerEntry
 
 Values only: no clock, no socket, no logger.  Times are ``*_ns``: nanoseconds since the Unix epoch, UTC; the capture stage
 converts the kernel's monotonic stamps before anything else sees them.
@@ -205,13 +205,6 @@ class Gap:
 
     direction: Direction
     size: int
-    at_ns: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class End:
-    """No more bytes in either direction."""
-
     at_ns: int
 
 
