@@ -12,7 +12,6 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 from typing import ClassVar
-from urllib.parse import unquote
 
 from agent.dialects.answers import (
     MAX_TOOL_CALLS,
@@ -25,6 +24,7 @@ from agent.dialects.answers import (
     stated_server_tools,
 )
 from agent.dialects.openai_usage import part
+from agent.dialects.paths import name_in_path
 from agent.dialects.values import Json, count, error_word, get, items, last_object, mapping, parse, word
 from agent.model import Evidence, ExtraUsage, Reading, RequestHead, ResponseHead, StreamItem, Usage
 
@@ -42,8 +42,7 @@ class AnthropicMessages:
         return request.method == "POST" and _PATH.search(request.path) is not None
 
     def __init__(self, request: RequestHead, provider: str) -> None:
-        in_path = _PATH.search(request.path)
-        self._path_model = unquote(in_path[1]) if in_path and in_path[1] else ""
+        self._path_model = name_in_path(_PATH, request)
         self._requested_model = self._requested_tier = ""
         self._status = 0
         self._header_cost: Decimal | None = None

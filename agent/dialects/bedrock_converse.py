@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import re
 from typing import ClassVar
-from urllib.parse import unquote
 
 from agent.dialects.bedrock_usage import converse_usage, guardrail_units
+from agent.dialects.paths import method_in_path, name_in_path
 from agent.dialects.reader import Reader
 from agent.dialects.values import Json, get, items, last_object, mapping, word
 from agent.model import RequestHead, ResponseHead
@@ -25,12 +25,11 @@ class BedrockConverse(Reader):
 
     @staticmethod
     def accepts(request: RequestHead) -> bool:
-        return _method(request) == "converse"
+        return method_in_path(_PATH, request) == "converse"
 
     def __init__(self, request: RequestHead, provider: str) -> None:
         super().__init__(request, provider)
-        found = _PATH.search(request.path)
-        self.requested_model = unquote(found[1]) if found else ""
+        self.requested_model = name_in_path(_PATH, request)
 
     def _ask(self, asked: Json) -> None:
         self.requested_tier = word(get(asked, "serviceTier", "type"))
@@ -83,9 +82,4 @@ class BedrockConverseStream(BedrockConverse):
 
     @staticmethod
     def accepts(request: RequestHead) -> bool:
-        return _method(request) == "converse-stream"
-
-
-def _method(request: RequestHead) -> str:
-    found = _PATH.search(request.path) if request.method == "POST" else None
-    return found[2] if found else ""
+        return method_in_path(_PATH, request) == "converse-stream"

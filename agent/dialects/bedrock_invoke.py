@@ -12,9 +12,9 @@ import base64
 import binascii
 import re
 from typing import ClassVar
-from urllib.parse import unquote
 
 from agent.dialects.bedrock_usage import guardrail_units
+from agent.dialects.paths import method_in_path, name_in_path
 from agent.dialects.reader import Reader, header_count
 from agent.dialects.values import Json, count, get, items, mapping, word
 from agent.model import RequestHead, ResponseHead, StreamItem
@@ -36,12 +36,11 @@ class BedrockInvoke(Reader):
 
     @staticmethod
     def accepts(request: RequestHead) -> bool:
-        return _method(request) == "invoke"
+        return method_in_path(_PATH, request) == "invoke"
 
     def __init__(self, request: RequestHead, provider: str) -> None:
         super().__init__(request, provider)
-        found = _PATH.search(request.path)
-        self.requested_model = unquote(found[1]) if found else ""
+        self.requested_model = name_in_path(_PATH, request)
         self._fresh: int | None = None
         self._made: int | None = None
         self._read: int | None = None
@@ -50,9 +49,6 @@ class BedrockInvoke(Reader):
         self._counted_by_aws = False
         self._inclusive = False
         """OpenAI's shape: its input count holds what the cache gave."""
-
-    def _ask(self, asked: Json) -> None:
-        """The model stands in the path."""
 
     def response_head(self, head: ResponseHead) -> None:
         super().response_head(head)
@@ -167,7 +163,7 @@ class BedrockInvokeStream(BedrockInvoke):
 
     @staticmethod
     def accepts(request: RequestHead) -> bool:
-        return _method(request) == "invoke-with-response-stream"
+        return method_in_path(_PATH, request) == "invoke-with-response-stream"
 
 
 def vendor_chunk(data: bytes) -> bytes:
@@ -178,11 +174,6 @@ def vendor_chunk(data: bytes) -> bytes:
         return base64.b64decode(data[start : data.index(b'"', start)])
     except (binascii.Error, ValueError):
         return b""
-
-
-def _method(request: RequestHead) -> str:
-    found = _PATH.search(request.path) if request.method == "POST" else None
-    return found[2] if found else ""
 
 
 def _first(values: Json, names: tuple[str, ...], otherwise: int | None) -> int | None:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 from typing import ClassVar
-from urllib.parse import unquote
 
+from agent.dialects.paths import name_in_path
 from agent.dialects.reader import Reader
 from agent.dialects.values import Json, word
 from agent.model import RequestHead
@@ -21,8 +21,7 @@ _MODEL = re.compile(r"/(?:models|model|tunedModels)/([^/:]+)(?::|%3A|/)count")
 class _Free(Reader):
     def __init__(self, request: RequestHead, provider: str) -> None:
         super().__init__(request, provider)
-        found = _MODEL.search(request.path)
-        self.requested_model = unquote(found[1]) if found else ""
+        self.requested_model = name_in_path(_MODEL, request)
         self.free = True
 
     def _take(self, answer: Json) -> None:

@@ -12,6 +12,7 @@ from typing import ClassVar
 
 from agent.dialects.batch_sum import BatchSum
 from agent.dialects.gemini_generate import generate_usage
+from agent.dialects.paths import name_in_path
 from agent.dialects.reader import Reader
 from agent.dialects.values import Json, get, items, mapping, word
 from agent.model import RequestHead
@@ -32,15 +33,11 @@ class GeminiBatches(Reader):
 
     def __init__(self, request: RequestHead, provider: str) -> None:
         super().__init__(request, provider)
-        found = _CREATE.search(request.path)
-        self.requested_model = found[1] if found else ""
+        self.requested_model = name_in_path(_CREATE, request)
         self.tier = "batch"
         self.pending = True
         if request.method == "GET":
             self.remarks.append("polled")
-
-    def _ask(self, asked: Json) -> None:
-        """The model stands in the path."""
 
     def _take(self, answer: Json) -> None:
         self.response_id = word(answer.get("name"))

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from typing import ClassVar
-from urllib.parse import unquote
 
 from agent.dialects.gemini_generate import modality
 from agent.dialects.openai_usage import part
+from agent.dialects.paths import method_in_path, name_in_path
 from agent.dialects.reader import Reader
 from agent.dialects.values import Json, count, get, last_object, mapping
 from agent.model import RequestHead
@@ -27,15 +27,11 @@ class GeminiEmbed(Reader):
 
     @staticmethod
     def accepts(request: RequestHead) -> bool:
-        return _method(request) == "embedContent"
+        return method_in_path(_PATH, request) == "embedContent"
 
     def __init__(self, request: RequestHead, provider: str) -> None:
         super().__init__(request, provider)
-        found = _PATH.search(request.path)
-        self.requested_model = unquote(found[1]) if found else ""
-
-    def _ask(self, asked: Json) -> None:
-        """The model stands in the path."""
+        self.requested_model = name_in_path(_PATH, request)
 
     def _take(self, answer: Json) -> None:
         self._take_usage(mapping(answer.get("usageMetadata")))
@@ -60,9 +56,4 @@ class GeminiBatchEmbed(GeminiEmbed):
 
     @staticmethod
     def accepts(request: RequestHead) -> bool:
-        return _method(request) == "batchEmbedContents"
-
-
-def _method(request: RequestHead) -> str:
-    found = _PATH.search(request.path) if request.method == "POST" else None
-    return found[2] if found else ""
+        return method_in_path(_PATH, request) == "batchEmbedContents"

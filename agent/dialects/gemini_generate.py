@@ -12,10 +12,10 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 from typing import ClassVar
-from urllib.parse import unquote
 
 from agent.dialects.answers import MAX_TOOL_CALLS, evidence_without_usage, gateway_cost, header_cost
 from agent.dialects.openai_usage import part
+from agent.dialects.paths import method_in_path, name_in_path
 from agent.dialects.values import Json, count, error_word, get, items, last_object, mapping, parse, word
 from agent.model import Evidence, Reading, RequestHead, ResponseHead, StreamItem, Usage
 
@@ -33,11 +33,10 @@ class GeminiGenerate:
 
     @staticmethod
     def accepts(request: RequestHead) -> bool:
-        return _method(request) == "generateContent"
+        return method_in_path(_PATH, request) == "generateContent"
 
     def __init__(self, request: RequestHead, provider: str) -> None:
-        model = _PATH.search(request.path)
-        self._requested_model = unquote(model[1]) if model else ""
+        self._requested_model = name_in_path(_PATH, request)
         self._status = 0
         self._tier = ""
         self._header_cost: Decimal | None = None
@@ -143,12 +142,7 @@ class GeminiStream(GeminiGenerate):
 
     @staticmethod
     def accepts(request: RequestHead) -> bool:
-        return _method(request) == "streamGenerateContent"
-
-
-def _method(request: RequestHead) -> str:
-    found = _PATH.search(request.path) if request.method == "POST" else None
-    return found[2] if found else ""
+        return method_in_path(_PATH, request) == "streamGenerateContent"
 
 
 def _reason(value: object) -> str:

@@ -12,7 +12,6 @@ import re
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import ClassVar
-from urllib.parse import unquote
 
 from agent.dialects.answers import (
     MAX_TOOL_CALLS,
@@ -25,6 +24,7 @@ from agent.dialects.answers import (
     tier_of,
 )
 from agent.dialects.openai_usage import UsageReading, read_usage
+from agent.dialects.paths import name_in_path
 from agent.dialects.reader import header_count
 from agent.dialects.values import Json, error_word, get, items, last_object, mapping, parse, word
 from agent.model import Evidence, ExtraUsage, Reading, RequestHead, ResponseHead, StreamItem
@@ -62,8 +62,7 @@ class OpenAiChat:
         )
 
     def __init__(self, request: RequestHead, provider: str) -> None:
-        in_path = _IN_PATH.search(request.path)
-        self._path_model = unquote(in_path[1]) if in_path else ""
+        self._path_model = name_in_path(_IN_PATH, request)
         self._provider = provider
         self._requested_model = self._requested_tier = ""
         self._status = 0

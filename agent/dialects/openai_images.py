@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import re
 from typing import ClassVar
-from urllib.parse import unquote
 
 from agent.dialects.multipart import form_field
 from agent.dialects.openai_usage import read_usage
+from agent.dialects.paths import name_in_path
 from agent.dialects.reader import NOTHING, Reader
 from agent.dialects.values import Json, items, last_object, mapping, word
 from agent.model import RequestHead
@@ -34,8 +34,7 @@ class OpenAiImages(Reader):
 
     def __init__(self, request: RequestHead, provider: str) -> None:
         super().__init__(request, provider)
-        found = _DEPLOYMENT.search(request.path)
-        self._deployment = unquote(found[1]) if found else ""
+        self._deployment = name_in_path(_DEPLOYMENT, request)
         self._size = self._quality = ""
         self._pictures = 0
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import re
 from typing import ClassVar
-from urllib.parse import unquote
 
 from agent.dialects.openai_usage import read_usage
+from agent.dialects.paths import method_in_path, name_in_path
 from agent.dialects.reader import Reader
 from agent.dialects.values import Json, count, get, mapping, parse, word
 from agent.model import RequestHead, StreamItem
@@ -25,15 +25,11 @@ class SageMakerInvocations(Reader):
 
     @staticmethod
     def accepts(request: RequestHead) -> bool:
-        return _method(request) == "invocations"
+        return method_in_path(_PATH, request) == "invocations"
 
     def __init__(self, request: RequestHead, provider: str) -> None:
         super().__init__(request, provider)
-        found = _PATH.search(request.path)
-        self.requested_model = unquote(found[1]) if found else ""
-
-    def _ask(self, asked: Json) -> None:
-        """The endpoint stands in the path."""
+        self.requested_model = name_in_path(_PATH, request)
 
     def _take(self, answer: Json) -> None:
         read = read_usage(mapping(answer.get("usage")))
@@ -50,7 +46,7 @@ class SageMakerStream(SageMakerInvocations):
 
     @staticmethod
     def accepts(request: RequestHead) -> bool:
-        return _method(request) == "invocations-response-stream"
+        return method_in_path(_PATH, request) == "invocations-response-stream"
 
     def __init__(self, request: RequestHead, provider: str) -> None:
         super().__init__(request, provider)
@@ -78,8 +74,3 @@ class SageMakerStream(SageMakerInvocations):
 
 
 _MAX_LINE_BYTES = 256 * 1024
-
-
-def _method(request: RequestHead) -> str:
-    found = _PATH.search(request.path) if request.method == "POST" else None
-    return found[2] if found else ""

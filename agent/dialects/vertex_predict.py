@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import re
 from typing import ClassVar
-from urllib.parse import unquote
 
+from agent.dialects.paths import name_in_path
 from agent.dialects.reader import Reader
 from agent.dialects.values import Json, count, get, items
 from agent.model import RequestHead
@@ -30,11 +30,7 @@ class VertexPredict(Reader):
 
     def __init__(self, request: RequestHead, provider: str) -> None:
         super().__init__(request, provider)
-        found = _PATH.search(request.path)
-        self.requested_model = unquote(found[1]) if found else ""
-
-    def _ask(self, asked: Json) -> None:
-        """The model stands in the path."""
+        self.requested_model = name_in_path(_PATH, request)
 
     def _take(self, answer: Json) -> None:
         predictions = items(answer.get("predictions"))
