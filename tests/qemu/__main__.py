@@ -119,8 +119,8 @@ def run(guest: Guest, tests: list[str], end: float) -> tuple[str, list[Outcome]]
     if not (found := read_outcomes(results / "junit.xml")):
         found = read_progress(booted.output)
         through = {one.file for one in found} - {one.file for one in found[-1:]}
-        cut = [test for test in tests if Path(test).stem not in through]
-        found += [_not_run(test, "the guest did not come to its end") for test in cut]
+        cut = dict.fromkeys(Path(test).stem for test in tests if Path(test).stem not in through)
+        found += [_not_run(file, "the guest did not come to its end") for file in cut]
     told(booted, found)
     return kernel.version, found
 

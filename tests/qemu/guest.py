@@ -20,6 +20,8 @@ INIT = Path(__file__).with_name("init")
 _MODULES = ("virtio_pci", "9pnet_virtio", "9p", "overlay")
 _MEMORY_MIB = 5_120
 _TELL_SECONDS = 60
+# Of the command's output: pytest cuts the reason of a skipped test where its line ends.
+_COLUMNS = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,8 +61,9 @@ def boot(
     """
     shutil.rmtree(results, ignore_errors=True)
     results.mkdir(parents=True)
+    environment = {**root.environment, "COLUMNS": str(_COLUMNS)}
     (results / "run").write_text(
-        "".join(f"export {name}={shlex.quote(value)}\n" for name, value in root.environment.items())
+        "".join(f"export {name}={shlex.quote(value)}\n" for name, value in environment.items())
         + f"cd {shlex.quote(str(folder))} && exec {shlex.join(command)}\n"
     )
     (results / "folder").write_text(f"{folder}\n")

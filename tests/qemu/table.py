@@ -40,16 +40,21 @@ def _outcome(case: ElementTree.Element) -> Outcome:
     return Outcome(file=where.rpartition(".")[2], name=case.get("name") or "", status=status, reason=reason)
 
 
-# As ``pytest -v`` says it.
-_PROGRESS = re.compile(r"^(tests/\S+\.py)::(.+?) (PASSED|FAILED|ERROR|SKIPPED)\b", re.MULTILINE)
+# As ``pytest -v`` says it, on lines that are wide enough for why a test was skipped; why it failed comes at the run's end only.
+_PROGRESS = re.compile(r"^(tests/\S+\.py)::(.+?) (PASSED|FAILED|ERROR|SKIPPED)\b(?: \((.*)\))?", re.MULTILINE)
 _WORDS = {"PASSED": "passed", "SKIPPED": "skipped"}
 
 
 def read_progress(output: str) -> list[Outcome]:
     """What was through when a run was cut."""
     return [
-        Outcome(file=Path(file).stem, name=name, status=_WORDS.get(word, "failed"), reason="the run was cut")
-        for file, name, word in _PROGRESS.findall(output)
+        Outcome(
+            file=Path(file).stem,
+            name=name,
+            status=(status := _WORDS.get(word, "failed")),
+            reason=reason or ("the run was cut before it said why" if status == "failed" else ""),
+        )
+        for file, name, word, reason in _PROGRESS.findall(output)
     ]
 
 
@@ -68,14 +73,16 @@ def page(outcomes: Mapping[str, Sequence[Outcome]]) -> str:
     for file in files:
         cells = [_cell([one for one in each if _plain(one.file) == file]) for each in outcomes.values()]
         lines.append(f"| {file} | " + " | ".join(cells) + " |")
-    told = [
-        f"- {version}: {_plain(one.file)}: {one.name or 'all'}: {one.status}: {one.reason}"
-        for version, each in outcomes.items()
-        for one in each
-        if one.status != "passed"
-    ]
+    told: dict[tuple[str, str, str, str], list[str]] = {}
+    for version, each in outcomes.items():
+        for one in each:
+            if one.status != "passed":
+                told.setdefault((version, _plain(one.file), one.status, one.reason), []).append(one.name or "all")
     if told:
-        lines += ["", "What did not pass:", "", *told]
+        lines += ["", "What did not pass:", ""]
+    for (version, file, status, reason), names in told.items():
+        which = names[0] if len(names) == 1 else f"{len(names)} tests"
+        lines.append(f"- {version}: {file}: {which}: {status}: {reason}")
     return _HEAD + "\n".join(lines) + "\n"
 
 
@@ -87,6 +94,6 @@ def _cell(found: Sequence[Outcome]) -> str:
     run = [one for one in found if one.status in ("passed", "failed")]
     passed = sum(one.status == "passed" for one in run)
     if not run:
-        return "not run"
+        return "skipped" if found and all(one.status == "skipped" for one in found) else "not run"
     cut = ", cut ✗" if any(one.status == "not run" for one in found) else ""
     return f"{passed} of {len(run)}" + (cut or ("" if passed == len(run) else " ✗"))

@@ -30,17 +30,17 @@ def test_a_cut_file_is_no_outcome(tmp_path: Path) -> None:
 
 
 def test_a_run_that_was_cut_has_still_passed_what_it_passed() -> None:
-    """Names may have spaces in their parameters; the test that was under way is in no list."""
+    """Names may have spaces in their parameters, reasons brackets; the test that was under way is in no list."""
     output = """collected 4 items
 
 tests/kernel/test_loss.py::test_a[older, stripped] PASSED [ 25%]
 tests/kernel/test_loss.py::test_b FAILED [ 50%]
-tests/kernel/test_loss.py::test_c SKIPPED (no such site) [ 75%]
+tests/kernel/test_loss.py::test_c SKIPPED (no site (yet): why) [ 75%]
 tests/kernel/test_loss.py::test_d """
-    assert [(one.file, one.name, one.status) for one in read_progress(output)] == [
-        ("test_loss", "test_a[older, stripped]", "passed"),
-        ("test_loss", "test_b", "failed"),
-        ("test_loss", "test_c", "skipped"),
+    assert read_progress(output) == [
+        Outcome(file="test_loss", name="test_a[older, stripped]", status="passed"),
+        Outcome(file="test_loss", name="test_b", status="failed", reason="the run was cut before it said why"),
+        Outcome(file="test_loss", name="test_c", status="skipped", reason="no site (yet): why"),
     ]
 
 
@@ -65,3 +65,11 @@ def test_the_page_counts_what_ran_and_tells_the_rest() -> None:
     assert "- 6.1: loss: b: failed: gone" in text
     assert "- 6.1: loss: c: skipped: no such site" in text
     assert "- 5.10: loss: all: not run: no end" in text
+
+
+def test_a_file_that_is_skipped_as_a_whole_was_not_forgotten() -> None:
+    """It says skipped, not "not run", and its reason once for all its tests."""
+    skipped = [Outcome(file="test_go", name=name, status="skipped", reason="no cookies") for name in "abc"]
+    text = page({"5.10": skipped})
+    assert "| go | skipped |" in text
+    assert text.endswith("What did not pass:\n\n- 5.10: go: 3 tests: skipped: no cookies\n")
