@@ -15,6 +15,10 @@
         size = (limit);                 \
     asm volatile("" : "+r"(size))
 
+// Copies a value onto itself, so that the verifier forgets what it has deduced of it: else it follows every path of every step apart, before 6.8
+// more of them, and a million instructions are too few.
+#define FORGET(value) bpf_probe_read_kernel(&(value), sizeof(value), &(value))
+
 struct moved {
     struct conn_key key;
     struct conn *conn;
@@ -91,6 +95,8 @@ static __always_inline void emit_bytes(struct moved *moved, u64 size)
     u64 left = size;
     // A client writes a whole request body in one call; MAX_PARTS of them cover the usual ones.
     for (int part = 0; part < MAX_PARTS; part++) {
+        if (part)
+            FORGET(left);
         u64 now = left;
         CLAMP(now, CLASS_3);
         u64 after = left - now;

@@ -3,14 +3,21 @@
 // come from the registers that the system call was made with, and the tracepoint brings its result.  io_uring makes no such calls: not seen.
 #ifdef PLAINTEXT
 
-// Where struct pt_regs, as far as it is the same in every kernel from 5.8, has what we need.
+// What we need of struct pt_regs, as far as that is the same in every kernel from 5.8.
 #ifdef bpf_target_arm64
+// Of its 31 registers the first four: all of them are half of the stack.
 struct registers {
-    u64 x[31], sp, pc, pstate, argument_1;
+    u64 x[4];
+    u64 pstate, argument_1;  // from here on as it stands behind them
     s32 number;
     u32 pad;
 };
-#define REGISTERS_AT 0
+#define PSTATE_AT 264
+static __always_inline int read_registers(struct registers *registers, u64 at)
+{
+    return bpf_probe_read_kernel(registers->x, sizeof(registers->x), (void *)at)
+           || bpf_probe_read_kernel(&registers->pstate, sizeof(*registers) - sizeof(registers->x), (void *)(at + PSTATE_AT));
+}
 #define ARGUMENT_1(registers) ((registers).argument_1)
 #define ARGUMENT_2(registers) ((registers).x[1])
 #define ARGUMENT_3(registers) ((registers).x[2])
@@ -25,7 +32,11 @@ enum system_call {
 struct registers {
     u64 r10, r9, r8, ax, cx, dx, si, di, number, ip, cs;
 };
-#define REGISTERS_AT 56
+#define R10_AT 56
+static __always_inline int read_registers(struct registers *registers, u64 at)
+{
+    return bpf_probe_read_kernel(registers, sizeof(*registers), (void *)(at + R10_AT));
+}
 #define ARGUMENT_1(registers) ((registers).di)
 #define ARGUMENT_2(registers) ((registers).si)
 #define ARGUMENT_3(registers) ((registers).dx)
@@ -70,10 +81,6 @@ struct transfer {
     u64 direction;
     u64 is_socket;
 };
-
-// Copies a value onto itself, so that the verifier forgets what it has deduced of it: else verifiers before 6.8 follow every path of every step apart,
-// and a million instructions are too few.
-#define FORGET(value) bpf_probe_read_kernel(&(value), sizeof(value), &(value))
 
 // POST, GET and the others that a connection to an API may begin with; HTTP/2's preface.  Four bytes: user space looks at the rest.
 static __always_inline int begins_request(u64 buffer, u64 size)
@@ -287,7 +294,7 @@ int syscall_exit(struct bpf_raw_tracepoint_args *ctx)
     if (result < 0 && result != IN_PROGRESS)
         return 0;
     struct registers registers;
-    if (bpf_probe_read_kernel(&registers, sizeof(registers), (void *)(ctx->args[0] + REGISTERS_AT)))
+    if (read_registers(&registers, ctx->args[0]))
         return 0;
     if (!IS_64_BIT(registers))
         return 0;  // its system calls have other numbers

@@ -81,7 +81,7 @@ class Kernel:
         self.link_kind = self._choose_links()
         self.link_problem = ""
         """Why uprobe_multi was not used although this kernel is new enough."""
-        self._bpf = self._compile()
+        self._bpf = self.compiled(self.settings, cookies=self.cookies)
         self._maps = self._open_maps()
         self._programs: dict[str, int] = {}
         self._unselected: set[int] = set()
@@ -114,7 +114,9 @@ class Kernel:
             return "uprobe_multi" if self.version >= (6, 6) else "perf_event"
         return self.settings.links
 
-    def _compile(self) -> Any:
+    @staticmethod
+    def compiled(settings: KernelSettings, *, cookies: bool) -> Any:
+        """The programs for BCC, with maps, not loaded."""
         if not may_load_bpf():  # BCC's own word for it would be that it failed to compile
             raise CaptureError(
                 "BPF programs may not be loaded: run podtab as root, or with capabilities BPF, PERFMON and SYS_PTRACE "
@@ -125,7 +127,6 @@ class Kernel:
             from bcc import BPF
         except ImportError:
             raise CaptureError("BCC is missing: install Debian's python3-bpfcc and use the system's Python") from None
-        settings = self.settings
         flags = [
             f"-DRING_PAGES={settings.ring_bytes // _PAGE_BYTES}",
             f"-DMAX_THREADS={settings.max_threads}",
@@ -135,7 +136,7 @@ class Kernel:
             f"-DMAX_LINKS={settings.max_links}",
             f"-DMAX_PARTS={max(1, settings.max_call_bytes // 16384)}",
         ]
-        if not self.cookies:
+        if not cookies:
             flags.append("-DNO_COOKIES")
         if settings.packets:
             flags.append("-DPACKETS")

@@ -106,7 +106,7 @@ def boot(
 
 def _last_line(output: Path) -> str:
     lines = output.read_text(errors="replace").rpartition("\n")[0].splitlines() if output.exists() else []
-    return lines[-1] if lines else "nothing yet"
+    return " ".join(lines[-1].split()) if lines else "nothing yet"
 
 
 def memory_disk(kernel: KernelImage, root: Root, scratch: Path) -> Path:
