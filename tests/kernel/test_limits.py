@@ -30,9 +30,7 @@ SETTINGS = {
 @pytest.mark.parametrize("settings", SETTINGS)
 @pytest.mark.parametrize("cookies", [True, False])
 @pytest.mark.parametrize("processor", ["x86", "arm64"])
-def test_every_processors_code(
-    processor: str, cookies: bool, settings: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_processors_code(processor: str, cookies: bool, settings: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """BCC compiles for another processor's registers if told so: no frame is too deep, and every loop is closed by a jump."""
     monkeypatch.setenv("ARCH", processor)
     compiled = Kernel.compiled(SETTINGS[settings], cookies=cookies)
