@@ -49,4 +49,6 @@ def load(name: str) -> Build:
         )
         for one in data["functions"]
     ]
-    return Build(functions, {int(address): value for address, value in data.get("pointers", {}).items()})
+    build = Build(functions, {int(address): value for address, value in data.get("pointers", {}).items()})
+    build.machine = data.get("machine", "x64")
+    return build

@@ -9,6 +9,7 @@ shares four functions with the table for sockets without TLS.  One match, or not
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator, Mapping
 from itertools import islice
 
@@ -49,6 +50,10 @@ _OWN = [_OPERATIONS.index(name) for name in ("connect", "shutdown", "close", "re
 # NSS 3.87 has 43 places of this shape.  They are compared with each other, so a file with thousands would cost minutes.
 _MAX_TABLES = 512
 
+# Arm64's instructions, Arm's architecture reference manual, C6.2: B, and BR and RET with any register.
+_B = 0b000101
+_BR, _RET, _ANY_REGISTER = 0xD61F0000, 0xD65F0000, 0xFFFFFC1F
+
 _Table = tuple[int, ...]
 
 
@@ -61,8 +66,6 @@ class Nss:
     def plan(elf: ElfFile, abilities: Abilities) -> Plan:
         if not elf.functions(("SSL_ImportFD",)):
             return Plan(sites=())
-        if elf.machine != "x64":
-            return Plan(sites=(), missing=("NSS: its operations are found on x86-64 only",))
         tables = secure_operations(elf)
         if len(tables) != 1:
             return Plan(sites=(), missing=(f"NSS: {len(tables)} tables look like the operations of TLS, not 1",))
@@ -100,7 +103,7 @@ def _secure_functions(elf: ElfFile, table: _Table) -> Mapping[str, Function]:
     operations = dict(zip(_OPERATIONS, table, strict=True))
     for caller, inner in (("read", "recv"), ("write", "send")):
         function = elf.function_at(operations[caller])
-        if function is None or operations[inner] not in _jumps(function):
+        if function is None or operations[inner] not in _jumps(elf.machine, function):
             return {}
     named = {"ssl_SecureRecv": "recv", "ssl_SecureSend": "send", "ssl_SecureClose": "close"}
     functions = {name: elf.function_at(operations[operation], name=name) for name, operation in named.items()}
@@ -108,5 +111,18 @@ def _secure_functions(elf: ElfFile, table: _Table) -> Mapping[str, Function]:
     return found if len(found) == len(named) else {}
 
 
-def _jumps(function: Function) -> list[int | None]:
-    return [step.target for step in walk(function.code, function.address) if step.mnemonic.startswith("jmp")]
+def _jumps(machine: str, function: Function) -> list[int | None]:
+    if machine == "x64":
+        return [step.target for step in walk(function.code, function.address) if step.mnemonic.startswith("jmp")]
+    return _branches(function) if machine == "AArch64" else []
+
+
+def _branches(function: Function) -> list[int | None]:
+    """Where the straight way through a function of arm64's goes on, if by a jump to a named place."""
+    for place, (word,) in enumerate(struct.iter_unpack("<I", function.code[: len(function.code) & ~3])):
+        if word >> 26 == _B:
+            distance = (word & 0x3FFFFFF ^ 0x2000000) - 0x2000000
+            return [function.address + 4 * (place + distance)]
+        if word & _ANY_REGISTER in (_BR, _RET):
+            break
+    return []

@@ -16,6 +16,7 @@ from agent.capture.stacks.nss import Nss, secure_operations
 from tests.capture.builds import Build, load
 
 DEBIAN = "nss/debian-12-3.87.1"
+BOTH = (DEBIAN, ARM64 := "nss/debian-12-arm64-3.87.1")
 SAFE = Abilities(uretprobe_safe=True)
 
 
@@ -40,20 +41,38 @@ def test_sites_of_a_real_build() -> None:
     assert chosen.missing == ()
 
 
-def test_two_tables_that_match_are_none() -> None:
+def test_sites_of_a_real_build_for_arm64() -> None:
+    """Read off the disassembly by hand: `read` is `mov w3, #0; b` to the receive; there every function is probed at its first instruction."""
+    chosen = plan(load(ARM64))
+    assert [f"{site.function} {site.role.name} {site.probe} {site.file_offset:#x}" for site in chosen.sites] == [
+        "ssl_SecureRecv PEEKABLE_READ_ENTRY uprobe 0x2d920",
+        "ssl_SecureRecv READ_RETURN uretprobe 0x2d920",
+        "ssl_SecureSend WRITE_ENTRY uprobe 0x2dc00",
+        "ssl_SecureSend WRITE_RETURN uretprobe 0x2dc00",
+        "ssl_SecureClose CLOSE uprobe 0x2d830",
+    ]
+    assert chosen.missing == ()
+
+
+@pytest.mark.parametrize("name", BOTH)
+def test_two_tables_that_match_are_none(name: str) -> None:
     """Which is the right one nobody knows, so nothing is read and the reason is told."""
-    build = load(DEBIAN)
+    build = load(name)
     pointers = dict(build.pointers())
     pointers |= {address + (1 << 20): value for address, value in pointers.items()}
     twice = Build(build.all, pointers)
+    twice.machine = build.machine
     assert len(secure_operations(twice)) == 2  # type: ignore[arg-type]
     assert plan(twice) == Plan(sites=(), missing=("NSS: 2 tables look like the operations of TLS, not 1",))
 
 
-def test_a_table_whose_functions_do_something_else_is_none() -> None:
-    """If read does not jump into receive, it is another library, or another version's."""
-    build = load(DEBIAN)
-    other = Build((dataclasses.replace(one, code=b"\xc3" * 16) for one in build.all), build.pointers())
+@pytest.mark.parametrize("name", BOTH)
+@pytest.mark.parametrize("code", [b"", b"\xc3" * 16, b"\xc0\x03\x5f\xd6" * 4, b"\x00\x00\x00\x14" * 4])
+def test_a_table_whose_functions_do_something_else_is_none(name: str, code: bytes) -> None:
+    """If read does not jump into receive, it is another library, or another version's; the codes: x86-64's return, arm64's, its jump to itself."""
+    build = load(name)
+    other = Build((dataclasses.replace(one, code=code) for one in build.all), build.pointers())
+    other.machine = build.machine
     assert plan(other) == Plan(sites=(), missing=("NSS: 0 tables look like the operations of TLS, not 1",))
 
 
@@ -95,9 +114,9 @@ def test_without_return_probes_nothing_is_half_read() -> None:
 
 
 def test_other_machines_are_told() -> None:
-    """The walk knows x86-64."""
+    """The walks know x86-64 and arm64."""
     build = load(DEBIAN)
-    build.machine = "AArch64"
+    build.machine = "RISC-V"
     assert plan(build).sites == ()
     assert plan(build).missing
 
