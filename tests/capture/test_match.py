@@ -107,6 +107,18 @@ def test_patterns_of_bytes_find_their_functions(tmp_path: Path) -> None:
     assert "fits 0 places" in other.reason
 
 
+def test_a_rule_with_a_name_and_a_pattern_wants_both(tmp_path: Path) -> None:
+    """A probe in the wrong place would count other bytes."""
+    whole, bare = tiny.build(tmp_path, "-O2")
+    with whole.open("rb") as file:
+        code = ElfFile(file).functions(["SSL_read"])["SSL_read"].code[:24].hex()
+    text = "library: openssl\nsource: ssl/ssl_lib.c\nmade: by a test\nfunctions:\n  SSL_read: {{role: read, names: [SSL_read], code: '{}'}}\n  SSL_write: {{role: write, names: [SSL_write]}}\n"
+    (found,) = searched(bare, (parse(text.format(code).encode()),))
+    assert set(found.functions) == {"SSL_read", "SSL_write"}
+    (other,) = searched(bare, (parse(text.format("90" * 24).encode()),))
+    assert "SSL_read fits 0 places" in other.reason
+
+
 def test_two_signatures_that_find_different_functions_are_refused(tmp_path: Path) -> None:
     """Two that agree are not."""
     text = "library: openssl\nsource: ssl/ssl_lib.c\nmade: by a test\nfunctions:\n  {}: {{role: read, names: [{}]}}\n  SSL_write: {{role: write, names: [SSL_write]}}\n"

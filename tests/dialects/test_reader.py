@@ -61,6 +61,42 @@ def test_tools_are_bounded() -> None:
     assert len(one.reading(complete=True, streaming=True).tool_calls) == 256
 
 
+def test_the_tier_that_was_asked_for_stands_until_another_is_said() -> None:
+    """It is another price."""
+    one = sample()
+    one.request_body(b'{"model": "m", "service_tier": "flex"}', True)
+    one.document(b'{"n": 3}', True)
+    got = one.reading(complete=True, streaming=False)
+    assert (got.requested_model, got.service_tier) == ("m", "flex")
+    one.tier = "default"
+    assert one.reading(complete=True, streaming=False).service_tier == "default"
+
+
+def test_half_a_request_names_the_model_that_its_path_does_not() -> None:
+    """What was found in the path is not given up for what half a body seems to say."""
+    for in_path, found in (("", "m"), ("p", "p")):
+        one = sample()
+        one.requested_model = in_path
+        one.request_body(b'{"model": "m", "messages": [', False)
+        assert one.reading(complete=True, streaming=False).requested_model == found
+
+
+class Anybodys(Sample):
+    _shape = frozenset({"n"})
+
+
+def test_an_answer_on_anybodys_path_is_told_by_its_keys() -> None:
+    """Else half the world's calls were an AI's; of a part nothing can be said."""
+    for answer, complete, recognised in (
+        (b'{"n": 3}', True, True),
+        (b'{"x": 3}', True, False),
+        (b'{"x": 3', False, True),
+    ):
+        one = Anybodys(head("/x", "x"), "unknown")
+        one.document(answer, complete)
+        assert one.reading(complete=complete, streaming=False).recognised is recognised
+
+
 def test_headers_are_counters_or_nothing() -> None:
     """Never negative, never endless."""
     for text, expected in (("7", 7), ("-7", None), ("7.5", None), ("\u0667", None), ("9" * 20, None), ("", None)):

@@ -16,6 +16,11 @@ def test_what_is_no_money() -> None:
     assert [usd(value) for value in (True, "x", float("inf"), -0.1, None, 10**12)] == [None] * 6
 
 
+def test_nothing_to_pay_is_an_amount() -> None:
+    """A stated 0 is a cost of 0, which is not an unknown one."""
+    assert [usd(value) for value in (0, 0.0, "0", 10**9 - 1)] == [0, 0, 0, 10**9 - 1]
+
+
 def test_error_words_never_quote_messages() -> None:
     """Messages quote prompts."""
     assert error_word("the prompt was: secret") == "error"
