@@ -26,7 +26,7 @@ from agent.dialects.answers import (
 from agent.dialects.openai_usage import UsageReading, read_usage
 from agent.dialects.paths import name_in_path
 from agent.dialects.reader import header_count
-from agent.dialects.values import Json, error_word, get, items, last_object, mapping, parse, word
+from agent.dialects.values import Json, count, error_word, get, items, last_object, mapping, parse, word
 from agent.model import Evidence, ExtraUsage, Reading, RequestHead, ResponseHead, StreamItem
 
 # Mistral's agents and fill-in-the-middle, Snowflake's own path and Mistral's models on Vertex have other paths and the same bodies.
@@ -126,7 +126,7 @@ class OpenAiChat:
         if error:
             self._error = error_word(error)
         choices = items(answer.get("choices"))
-        usage = answer.get("usage") or get(answer, "x_groq", "usage")
+        usage = answer.get("usage") or get(answer, "x_groq", "usage") or _from_timings(mapping(answer.get("timings")))
         for position, choice in enumerate(choices[:_MAX_CHOICES]):
             self._take_choice(position, mapping(choice))
             usage = usage or get(choice, "usage")
@@ -206,3 +206,15 @@ class OpenAiChat:
             return Evidence.REPORTED if self._usage_final or complete else Evidence.PARTIAL
         # An error inside a 200 comes after work was done: Azure evaluates the prompt that its filter refuses.
         return evidence_without_usage(self._status, served=not self._pending and self._status != 202)
+
+
+def _from_timings(timings: Json) -> Json:
+    """llama.cpp's server says with every end how much it read, took from its cache and wrote, also in a stream that was not asked for usage."""
+    read, cached, written = (count(timings.get(name)) for name in ("prompt_n", "cache_n", "predicted_n"))
+    if read is None or cached is None or written is None:
+        return {}
+    return {
+        "prompt_tokens": read + cached,
+        "completion_tokens": written,
+        "prompt_tokens_details": {"cached_tokens": cached},
+    }

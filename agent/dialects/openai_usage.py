@@ -80,6 +80,12 @@ def read_usage(usage: Json, *, provider: str = "", model: str = "") -> UsageRead
             output_tokens=completion,
             cache_read_input_tokens=part(cached, prompt, "cached_exceeds_input", remarks),
             cache_write_input_tokens=part(written, prompt, "cache_write_exceeds_input", remarks),
+            cache_write_1h_input_tokens=part(  # LiteLLM in front of Anthropic
+                count(get(into, "cache_creation_token_details", "ephemeral_1h_input_tokens")),
+                written,
+                "cache_write_1h_exceeds_cache_write",
+                remarks,
+            ),
             cache_write_12h_input_tokens=part(
                 count(mapping(into.get("cache_write_tokens_details")).get("ttl_12h_tokens")),
                 written,

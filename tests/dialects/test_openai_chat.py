@@ -29,6 +29,17 @@ def test_a_stream_that_was_not_asked_for_usage_has_none() -> None:
     assert (counts(reading), reading.evidence) == ((None, None), Evidence.ABSENT)
 
 
+def test_llama_cpp_counts_in_its_timings() -> None:
+    """Of a stream that was not asked for usage; where it was, both say the same."""
+    timings = {"cache_n": 58, "prompt_n": 1, "predicted_n": 5}
+    end = {**chunk(), "choices": [{"index": 0, "delta": {}, "finish_reason": "length"}], "timings": timings}
+    reading = read("/v1/chat/completions", "llama", items=[chunk(), end, "[DONE]"])
+    assert (counts(reading), reading.usage.cache_read_input_tokens) == ((59, 5), 58)
+    assert reading.evidence is Evidence.REPORTED
+    for wrong in ({}, {**timings, "prompt_n": "1"}, {**timings, "predicted_n": -1}, None, [1]):
+        assert read("/v1/chat/completions", "llama", items=[{**end, "timings": wrong}]).evidence is Evidence.ABSENT
+
+
 def test_groq_states_usage_beside_the_last_chunk() -> None:
     """``x_groq.usage``."""
     last = {**chunk(), "x_groq": {"id": "g", "usage": {"prompt_tokens": 7, "completion_tokens": 9, "total_tokens": 16}}}

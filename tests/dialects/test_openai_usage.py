@@ -78,6 +78,24 @@ def test_portkey_keeps_what_anthropic_cached_outside_the_prompt() -> None:
     assert (counts(reading), reading.usage.cache_read_input_tokens, reading.remarks) == ((3100, 59), 640, ())
 
 
+def test_litellm_tells_which_writes_are_kept_for_an_hour() -> None:
+    """Anthropic's two prices for a write, in OpenAI's shape."""
+    usage = {
+        "prompt_tokens": 1448,
+        "completion_tokens": 9,
+        "total_tokens": 1457,
+        "prompt_tokens_details": {
+            "cached_tokens": 0,
+            "cache_creation_tokens": 1251,
+            "cache_creation_token_details": {"ephemeral_5m_input_tokens": 51, "ephemeral_1h_input_tokens": 1200},
+        },
+        "cache_creation_input_tokens": 1251,
+        "cache_read_input_tokens": 0,
+    }
+    read = chat(usage, "litellm").usage
+    assert (read.cache_write_input_tokens, read.cache_write_1h_input_tokens) == (1251, 1200)
+
+
 def test_more_cached_than_prompt_is_cut_to_fit() -> None:
     """Azure-hosted Grok; never a negative."""
     reading = chat(
