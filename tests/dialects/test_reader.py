@@ -45,12 +45,31 @@ def test_what_is_not_stated_does_not_take_back_what_was() -> None:
     assert (got.usage.input_tokens, got.tool_calls) == (3, ("f",))
 
 
+class Partly(Sample):
+    def _take_part(self, body: bytes) -> None:
+        self._count(input_tokens=count(3) if b'"n": 3' in body else None)
+
+
+def test_of_a_part_what_is_there_is_a_lower_bound() -> None:
+    """A document that was cut has no last word; and garbage that came whole is no part."""
+    for complete, tokens, evidence in ((False, 3, Evidence.PARTIAL), (True, None, Evidence.ABSENT)):
+        one = Partly(head("/x", "x"), "unknown")
+        one.document(b'{"n": 3, "m', complete)
+        got = one.reading(complete=complete, streaming=False)
+        assert (got.usage.input_tokens, got.evidence) == (tokens, evidence)
+
+
 def test_an_error_is_nothing_to_bill() -> None:
     """By status, or inside a 200."""
-    one = sample(500)
-    one.document(b'{"error": {"code": "x_y"}}', True)
-    got = one.reading(complete=True, streaming=False)
-    assert (got.evidence, got.error) == (Evidence.NOT_APPLICABLE, "x_y")
+    for status, body in (
+        (500, b'{"error": {"code": "x_y"}}'),
+        (400, b'{"code": "x_y"}'),
+        (200, b'{"error": {"code": "x_y"}}'),
+    ):
+        one = sample(status)
+        one.document(body, True)
+        got = one.reading(complete=True, streaming=False)
+        assert (got.evidence, got.error) == (Evidence.NOT_APPLICABLE, "x_y")
 
 
 def test_tools_are_bounded() -> None:

@@ -161,3 +161,15 @@ def test_joining_inside_a_frame_finds_the_next_one() -> None:
         reader = RequestReader(Streams(), KEPT)
         events = reader.receive(running[start:] + later)
         assert [event.stream_id for event in events] == [3, 3, 3], start
+
+
+def test_a_boundary_is_found_where_its_header_is_cut() -> None:
+    """Its beginning is kept while the rest has not come."""
+    client = Talk()
+    client.preface()
+    running = client.data(1, b'{"content":"some long text, some more"}' * 5, end=True)[20:]
+    later = client.request(3) + client.data(3, b"{}", end=True)
+    for cut in range(len(running), len(running) + 9):
+        reader = RequestReader(Streams(), KEPT)
+        events = reader.receive((running + later)[:cut]) + reader.receive((running + later)[cut:])
+        assert [event.stream_id for event in events] == [3, 3, 3], cut - len(running)
