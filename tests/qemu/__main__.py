@@ -54,6 +54,7 @@ TESTS = (
     # Its other test is one of speed.
     "tests/kernel/test_mappings.py::test_every_mapping_of_code_is_told",
     "tests/kernel/test_mappings.py::test_whoever_maps_in_a_loop_costs_counted_loss",
+    "tests/kernel/test_probes_come_back.py",
     "tests/kernel/test_lifecycle.py",
 )
 
