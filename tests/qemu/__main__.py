@@ -88,7 +88,10 @@ def main(arguments: list[str] | None = None) -> int:
     return int(any(one.status in ("failed", "not run") for each in outcomes.values() for one in each))
 
 
-PYTEST = ("-m", "pytest", "-v", "-p", "no:randomly", "-p", "no:cacheprovider", "-o", "timeout=300")
+PYTEST = (
+    *("-m", "pytest", "-v", "-p", "no:randomly", "-p", "no:cacheprovider"),
+    *("-o", "timeout=300", "-o", "console_output_style=classic"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
