@@ -164,7 +164,7 @@ def coverage(
     \b
     readable        its TLS library carries probes
     cannot_decrypt  no probe on its library, and why
-    missed_start    it holds a connection that is older than the probes
+    missed_start    older than the probes, with a connection that is no HTTP
     bytes_lost      within ten minutes bytes of its calls were not read
     not_selected    the configuration's selection leaves it out
 

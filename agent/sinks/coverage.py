@@ -72,7 +72,7 @@ class Coverage:
             # A pid that is gone may come back as somebody else's.
             for pid in [pid for pid in self._joined if pid not in alive]:
                 del self._joined[pid]
-            for pid in [pid for pid, (at, _) in self._lost.items() if now - at >= LOSS_SECONDS]:
+            for pid in [pid for pid, (at, _) in self._lost.items() if pid not in alive or now - at >= LOSS_SECONDS]:
                 del self._lost[pid]
             lost, joined = {pid: size for pid, (_, size) in self._lost.items()}, set(self._joined)
         return [replace(row, coverage=_judged(row.coverage, lost, joined)) for row in rows]
@@ -105,7 +105,7 @@ def _judged(one: ProcessCoverage, lost: Mapping[int, int], joined: set[int]) -> 
         return replace(
             one,
             reason=CoverageReason.MISSED_START,
-            detail="it was running before podtab probed its library, and a connection from then can't be read from the middle",
-            remedy="wait until it connects anew, or restart the pod; new connections are read",
+            detail="it was running before podtab probed its library, and one of its connections is no HTTP from where it was met: it is older than the probes, or speaks something else",
+            remedy="if it calls models, wait until it connects anew, or restart the pod; new connections are read",
         )
     return one

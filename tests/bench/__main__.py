@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import time
 from functools import partial
 
 from tests.bench import (
@@ -45,9 +46,21 @@ BENCHMARKS: dict[str, Benchmark] = {
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="bench")
-    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
-    parser.add_argument("--peer", action="append", default=[], type=peers.named, metavar="NAME=PROGRAM")
+    parser = argparse.ArgumentParser(
+        prog="bench",
+        description="Measure what podtab costs, as ratios: one JSON object on standard output, progress and a table on standard error. "
+        "As root, on a machine that does nothing else. What was found, and how to read it: docs/benchmarks.md.",
+        epilog='For instance: make bench ARGS="http2 peers --peer agentsight=/opt/sslsniff" 2>table.txt >figures.json',
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"which; without any, all of: {', '.join(BENCHMARKS)}")
+    parser.add_argument(
+        "--peer",
+        action="append",
+        default=[],
+        type=peers.named,
+        metavar="NAME=PROGRAM",
+        help="another program that `peers` measures on the same clients, beside bcc's sslsniff: agentsight, or any that prints what it reads",
+    )
     asked = parser.parse_args()
     unknown = [name for name in asked.names if name not in BENCHMARKS]
     if unknown:
@@ -58,12 +71,15 @@ def main() -> int:
     results, failed = [], []
     benchmarks = {**BENCHMARKS, "peers": partial(peers.run, asked.peer)}
     for name in asked.names or benchmarks:
+        began = time.monotonic()
+        print(f"bench: {name} …", file=sys.stderr)
         try:
             results += benchmarks[name]()
         except (AssertionError, OSError, RuntimeError) as error:
             # The figures of the others stand; this one has none.
             print(f"bench: {name} failed: {error}", file=sys.stderr)
             failed.append(name)
+        print(f"bench: {name} took {time.monotonic() - began:.0f} s", file=sys.stderr)
     show(results)
     return 1 if failed else 0
 

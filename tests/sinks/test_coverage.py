@@ -70,6 +70,8 @@ def test_a_pid_that_comes_back_is_somebody_else() -> None:
     coverage = Coverage(lambda: rows, max_pods=9)
     coverage.accept_verdict(ignored(1))
     assert reasons(coverage) == {1: "missed_start"}
+    coverage.accept(entry(one=replace(call(), lost_bytes=1200)))
+    assert reasons(coverage) == {1: "bytes_lost"}
     rows.clear()
     assert reasons(coverage) == {}
     rows.append(covered(1, older=True))

@@ -64,7 +64,7 @@ def processes() -> list[Covered]:
         CoverageReason.CANNOT_DECRYPT: ("SSL_read was not found in this build", "report the library's build"),
         CoverageReason.MISSED_START: (
             "it was running before podtab probed its library",
-            "wait until it connects anew, or restart the pod; new connections are read",
+            "if it calls models, wait until it connects anew, or restart the pod; new connections are read",
         ),
         CoverageReason.NOT_SELECTED: (
             "the selection leaves it out",
