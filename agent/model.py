@@ -13,7 +13,20 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass as value
+else:
+
+    def value(*, frozen, slots, kw_only):
+        """
+        A dataclass that mypy holds to be frozen, and that is not when it runs.
+
+        A frozen one sets each field by a call of ``object.__setattr__``: twice the time, for some 200 fields of every call to a model.
+        """
+        return dataclass(slots=slots, kw_only=kw_only, unsafe_hash=frozen)
+
 
 # ---------------------------------------------------------------------------------------------------------------- capture
 
@@ -40,7 +53,7 @@ class ConnId(NamedTuple):
     """CLOCK_MONOTONIC, not wall time: it is an identity, not a moment."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Chunk:
     """
     Bytes that one read or write call moved, as the kernel copied them.
@@ -62,7 +75,7 @@ class Chunk:
     """``bpf_get_current_cgroup_id()``: the inode of the cgroup v2 folder; 0 where unknown."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Peer:
     """The other end of a connection, as the process named it: behind a Service that is the Service's address."""
 
@@ -70,7 +83,7 @@ class Peer:
     port: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Opened:
     """A plaintext connection, before its first bytes."""
 
@@ -82,7 +95,7 @@ class Opened:
     at_ns: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Closed:
     """The connection object was freed, or its process ended: nothing more will come."""
 
@@ -90,7 +103,7 @@ class Closed:
     at_ns: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Hello:
     """A packet that opens TLS on a socket, as it left: whoever made it, and whether or not anything reads what follows."""
 
@@ -125,7 +138,7 @@ class Known(NamedTuple):
     joined: Joined
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Process:
     """A process that capture has looked at, read from /proc while it was alive, so that it can be named after its death."""
 
@@ -152,7 +165,7 @@ class CoverageReason(enum.StrEnum):
     NOT_SELECTED = "not_selected"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class ProcessCoverage:
     """A process that uses TLS, and what podtab sees of it.  Processes without a TLS library are not spoken of."""
 
@@ -171,7 +184,7 @@ class Judgement(enum.StrEnum):
     IGNORE = "ignore"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """
     User space's answer about a connection; a WATCH may turn into an IGNORE later, never the other way.
@@ -189,7 +202,7 @@ class Verdict:
 # ---------------------------------------------------------------------------------------------------------------- streams
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Segment:
     """The next bytes of one direction, in order."""
 
@@ -199,7 +212,7 @@ class Segment:
     last_at_ns: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Gap:
     """``size`` bytes of one direction that existed and that we do not have.  0 means: size unknown (joined in mid-connection)."""
 
@@ -211,7 +224,7 @@ class Gap:
 # --------------------------------------------------------------------------------------------------------------- protocol
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class RequestHead:
     """HTTP-version-neutral.  ``headers`` holds only names of the allow-list, lower case, first value of each; never a secret."""
 
@@ -237,7 +250,7 @@ class RequestHead:
         return host.partition("]")[0] + "]" if host.startswith("[") else host.partition(":")[0]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class ResponseHead:
     """A final (not 1xx) response head; ``headers`` as in ``RequestHead``."""
 
@@ -252,7 +265,7 @@ class Side(enum.Enum):
     RESPONSE = "response"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Body:
     """Body bytes, transfer coding removed, content coding still on."""
 
@@ -261,7 +274,7 @@ class Body:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Lost:
     """Bytes of this message's body are missing here; ``size`` 0 where unknown."""
 
@@ -270,7 +283,7 @@ class Lost:
     size: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class EndOfMessage:
     """``complete`` is False when the connection ended, or bytes were lost, before the framing said so."""
 
@@ -320,7 +333,7 @@ class Evidence(enum.StrEnum):
     """Nothing to bill was served: an error, or an object that is not finished."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Usage:
     """
     Counters in OpenTelemetry's inclusive sense: input includes cache reads and writes, output includes reasoning.
@@ -374,7 +387,7 @@ class Usage:
     output_audio_seconds: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class ExtraUsage:
     """Usage billed on top of the call's own, perhaps of another model (Anthropic ``iterations``, image generation inside Responses)."""
 
@@ -384,7 +397,7 @@ class ExtraUsage:
     usage: Usage
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Estimate:
     """Which of a usage's counts are ours, and how far they may be off.  Comes with ``Evidence.ESTIMATED`` alone."""
 
@@ -398,7 +411,7 @@ class Estimate:
     """There may be more than was counted: the stream was cut, bytes were lost, or the model's reasoning is not shown."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Reading:
     """What a dialect learned from the bodies of one exchange.  Empty strings mean "not stated"."""
 
@@ -446,7 +459,7 @@ class Outcome(enum.StrEnum):
     """The response ended before its framing, or its dialect, said so."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Account:
     """Whose account at the provider is billed, as far as heads and paths say it; "" where they do not.  Too many to be metric labels."""
 
@@ -460,7 +473,7 @@ class Account:
     """Anthropic's."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class PassedOn:
     """What a gateway says in the head of its answer about its own call to the provider."""
 
@@ -473,7 +486,7 @@ class PassedOn:
 NOT_PASSED_ON = PassedOn()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Call:
     """One request to a model and its answer."""
 
@@ -506,7 +519,7 @@ class Call:
     reading: Reading
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Unsupported:
     """An exchange with a known provider that we saw and do not read.  Told, not hidden."""
 
@@ -524,7 +537,7 @@ class Unsupported:
 # ---------------------------------------------------------------------------------------------------------------- pricing
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class CostLine:
     """One priced leaf; leaves are disjoint, so the amounts add up."""
 
@@ -540,7 +553,7 @@ class CostLine:
     """The product of what changed the list price: region, contract."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Multiplier:
     """One factor on list prices, kept so that an amount explains itself."""
 
@@ -556,7 +569,7 @@ class CostSource(enum.StrEnum):
     CUSTOMER = "customer"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Cost:
     total_usd: Decimal
     lines: tuple[CostLine, ...]
@@ -572,7 +585,7 @@ class Cost:
     """Before the customer's contract; None where no contract applies, so the same as ``total_usd``."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Unpriced:
     """An unknown price is its own series, never $0."""
 
@@ -581,13 +594,13 @@ class Unpriced:
     via_gateway``: the cost stands with the call that the gateway answered."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class PricedCall:
     call: Call
     cost: Cost | Unpriced
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Quarantined:
     """One connection that we stopped reading; the others go on."""
 
@@ -601,7 +614,7 @@ class Quarantined:
 # ------------------------------------------------------------------------------------------------------------ attribution
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Workload:
     """Who made the call.  Empty strings mean "not known"; ``kind`` then says which kind of name we fell back to."""
 
@@ -623,7 +636,7 @@ class Workload:
 # ----------------------------------------------------------------------------------------------------------------- ledger
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class LedgerEntry:
     """The only thing that sinks and budgets see."""
 
