@@ -106,9 +106,9 @@ static __always_inline int end_connection(u64 ssl)
 }
 
 // A connection begins with its first call.
-static __always_inline struct conn *begun(struct conn_key *key, u32 link)
+static __always_inline struct conn *begun(struct conn_key *key, u32 link, u64 born_ns)
 {
-    struct conn fresh = {.born_ns = bpf_ktime_get_ns(), .link = link};
+    struct conn fresh = {.born_ns = born_ns ? born_ns : bpf_ktime_get_ns(), .link = link};
     // Go reads and writes on two threads at once: the one that comes second takes what the first has made.
     connections.insert(key, &fresh);
     return connections.lookup(key);
@@ -116,7 +116,7 @@ static __always_inline struct conn *begun(struct conn_key *key, u32 link)
 
 // The connection's state, made on its first call.  Where probes went and came back, nobody saw what became of those of before: this is another one, and
 // what was said on the old one's pointer, or judged of it, is not its.
-static __always_inline struct conn *connection_of(struct conn_key *key, u32 link)
+static __always_inline struct conn *connection_of(struct conn_key *key, u32 link, u64 born_ns)
 {
     struct conn *conn = connections.lookup(key);
     if (conn) {
@@ -126,5 +126,5 @@ static __always_inline struct conn *connection_of(struct conn_key *key, u32 link
         count(CONNECTIONS_LEFT_BEHIND, 1);
         end_connection(key->ssl);
     }
-    return begun(key, link);
+    return begun(key, link, born_ns);
 }

@@ -37,6 +37,41 @@ BPF_ARRAY(unselected_count, u32, 1);
 // Written and deleted by user space: before the probes come, and before they go.
 BPF_HASH(links, u32, u32, MAX_LINKS);
 
+#ifdef PACKETS
+// A write whose packet is yet to be seen.
+struct note {
+    u64 ssl;
+    u64 born_ns;
+    u64 at_ns;
+    u32 size;
+    u32 state;  // enum note_state
+};
+
+enum note_state { NOTE_FREE = 0, NOTE_WANTED = 1, NOTE_RIVAL = 2 };
+
+// A thread's packet follows its write at once, so few writes wait at the same time.  A power of two.
+#define NOTES 8
+
+struct pending {
+    struct note notes[NOTES];
+    u64 cgroup_id;
+    u64 blind_until_ns;  // a note that still counted had to make room
+    u32 tgid;
+    u32 next;
+};
+
+// From a thread (its task's address, which is never followed: the one name of it that a packet's program may have) to its writes whose packets are yet to be seen.
+// Written by writes, deleted when all have been seen or are too old, and at the thread's end.  LRU, because it is a hint.
+BPF_TABLE("lru_hash", u64, struct pending, pendings, MAX_PENDING);
+
+// What a new entry of `pendings` is, as it is too large for the stack.  Never written.
+BPF_ARRAY(no_notes, struct pending, 1);
+
+// From a connection to the socket that its records were seen to leave through.
+// Written by `egress`; nobody deletes: LRU, and a connection's birth in the key keeps it from the next one's.
+BPF_TABLE("lru_hash", struct sighting_key, struct sighting, sightings, MAX_DESCRIPTORS);
+#endif
+
 #ifdef PLAINTEXT
 // From a descriptor to whom it was connected.  Written by connect; deleted when the descriptor becomes another file.
 // LRU, because it is a hint and no live state: of who is not here /proc says it, and processes end without closing anything.

@@ -140,7 +140,7 @@ static __always_inline struct conn *first_look(struct conn_key *key, u64 cgroup_
             return 0;
     }
 #endif
-    struct conn *conn = begun(key, 0);
+    struct conn *conn = begun(key, 0, 0);
     if (conn)
         tell_opened(key, conn, peer, is_socket);
     else

@@ -59,6 +59,23 @@ struct conn {
     unsigned long long position[2];  // by direction
     unsigned int judgement;
     unsigned int link;  // whose probes saw it first; where no call is remembered (tls_go.c), whose it is
+    unsigned int noted; // writes that its packets were looked for of; MAX_NOTED: no more are
+    unsigned int pad;
+};
+
+// Whose socket it was that records of a connection left through.
+struct sighting_key {
+    unsigned long long ssl;
+    unsigned long long born_ns;  // a pointer's next connection is another one
+    unsigned int tgid;
+    unsigned int pad;
+};
+
+struct sighting {
+    unsigned long long socket;  // its cookie, which no other socket ever has
+    struct peer peer;           // as the socket has it
+    unsigned int times;
+    unsigned int contradicted;  // records of it were taken for another socket's too: neither counts
 };
 
 // How it is known which descriptor a connection reads from.
@@ -85,6 +102,7 @@ struct call {
     unsigned long long buffer;
     unsigned long long count_pointer;  // where the _ex functions, and the inner ones, put the count
     unsigned long long stack;          // the stack pointer when it was opened
+    unsigned long long born_ns;        // of the connection, where a write says it; 0 elsewhere
     unsigned int link;                 // of the link that opened the call; 0 without cookies
     unsigned int active;
 };
@@ -126,5 +144,6 @@ enum counter {
     LATE_CLOSES = 15,          // of a descriptor that the next connection had already; harmless
     DESCRIPTORS_UNREADABLE = 16,  // Go: not a socket's, or not where known compilers put it
     CONNECTIONS_LEFT_BEHIND = 17,  // their probes went before their ends, and others came; harmless
-    COUNTERS_LENGTH = 18,
+    PACKETS_AMBIGUOUS = 18,    // records that would fit writes of two connections: neither is told of the socket
+    COUNTERS_LENGTH = 19,
 };

@@ -31,6 +31,10 @@ int process_exit(struct bpf_raw_tracepoint_args *ctx)
 {
     u64 id = bpf_get_current_pid_tgid();
     threads.delete(&id);
+#ifdef PACKETS
+    u64 task = bpf_get_current_task();
+    pendings.delete(&task);
+#endif
     if ((u32)id != id >> 32)
         return 0;  // a thread, not the process
     return tell_process(id >> 32, RECORD_PROCESS_EXIT);

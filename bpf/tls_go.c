@@ -73,7 +73,7 @@ static __always_inline int go_moved(u64 cookie, u64 pointer, u64 buffer, u64 siz
     struct moved moved = {.buffer = buffer, .direction = direction};
     moved.key.ssl = pointer;
     moved.key.tgid = bpf_get_current_pid_tgid() >> 32;
-    moved.conn = connection_of(&moved.key, link);
+    moved.conn = connection_of(&moved.key, link, 0);
     if (belongs_to_another(moved.conn, link))
         return 0;
     // A client writes first.

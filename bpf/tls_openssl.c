@@ -63,6 +63,7 @@ static __always_inline int entry(struct pt_regs *ctx, u32 direction, u32 state)
     call->count_pointer = COOKIE_POINTER_IS_ARGUMENT_5(cookie) ? fifth : fourth;
     call->link = link;
     call->active = state;
+    call->born_ns = direction == SENT && state == CALL_OPEN ? note_call(ssl, id >> 32, PT_REGS_PARM3(ctx)) : 0;
     return 0;
 }
 
@@ -103,7 +104,7 @@ static __always_inline int leave(struct pt_regs *ctx, u32 direction, u32 fallbac
     struct moved moved = {.buffer = call->buffer, .direction = direction};
     moved.key.ssl = call->ssl;
     moved.key.tgid = id >> 32;
-    moved.conn = connection_of(&moved.key, COOKIE_LINK(cookie));
+    moved.conn = connection_of(&moved.key, COOKIE_LINK(cookie), call->born_ns);
     account(&moved, size);
     return 0;
 }

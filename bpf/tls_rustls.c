@@ -37,7 +37,7 @@ static __always_inline bool rustls_claim(struct moved *moved, u64 cipher, u32 li
 {
     moved->key.ssl = cipher;
     moved->key.tgid = bpf_get_current_pid_tgid() >> 32;
-    moved->conn = connection_of(&moved->key, link);
+    moved->conn = connection_of(&moved->key, link, 0);
     return !belongs_to_another(moved->conn, link);
 }
 
@@ -84,8 +84,10 @@ int rustls_send_slice(struct pt_regs *ctx)
     if (message.kind.version != RUSTLS_TLS12 || message.slice.size > RUSTLS_MAX_RECORD)
         return rustls_unreadable();
     struct moved moved = {.direction = SENT};
-    if (rustls_claim(&moved, cipher, link))
-        rustls_account(&moved, message.slice.address, message.slice.size);
+    if (!rustls_claim(&moved, cipher, link))
+        return 0;
+    note_moved(&moved, message.slice.size);
+    rustls_account(&moved, message.slice.address, message.slice.size);
     return 0;
 }
 
@@ -112,6 +114,7 @@ int rustls_send_slices(struct pt_regs *ctx)
     struct moved moved = {.direction = SENT};
     if (!rustls_claim(&moved, cipher, link))
         return 0;
+    note_moved(&moved, size);
     // Of a connection that isn't ours no slice is looked at: its bytes are only counted.
     if (!message.list || (moved.conn && judgement_of(&moved.key, moved.conn) == IGNORE)) {
         rustls_account(&moved, message.length, size);

@@ -41,6 +41,8 @@ from agent.model import Closed, ConnId, Judgement, PodtabError, Verdict
 _JUDGEMENTS = {Judgement.WATCH: 1, Judgement.IGNORE: 2}
 _LIVE = ("threads", "connections", "verdicts", "descriptors", "holders", "unselected", "links")
 _PAGE_BYTES = 4096
+# Threads between a write and its packet: some a processor.
+_MAX_PENDING = 4096
 # The offset between the kernel's monotonic clock and wall time moves with NTP; slowly.
 _CLOCK_AGE_NS = 60 * 10**9
 
@@ -91,7 +93,6 @@ class Kernel:
         self._closed: list[Closed] = []
         ports = self.settings.plaintext_ports
         self._plaintext = None if ports is None else Plaintext(ports, self.judge)
-        self.peers = Peers(self._maps.descriptor_of)
         try:
             self._load_all()
             for name, tracepoint in (("process_exec", "sched_process_exec"), ("process_exit", "sched_process_exit")):
@@ -103,6 +104,8 @@ class Kernel:
         except Exception as error:  # noqa: BLE001 - BCC raises nothing narrower
             raise CaptureError(f"the kernel refused the BPF programs: {error}; see `podtab doctor`") from None
         self.egress = Egress(self._bpf, wanted=self.settings.packets)
+        seen = None if self.egress.problem else self._maps.sighting_of
+        self.peers = Peers(self._maps.descriptor_of, sighting_of=seen)
         self.ring = RingReader(self._bpf[b"records"].map_fd, self.settings.ring_bytes)
         self._clock_offset_ns = self._clock_at_ns = 0
         self._link_ids = LinkIds()
@@ -132,6 +135,7 @@ class Kernel:
             f"-DMAX_THREADS={settings.max_threads}",
             f"-DMAX_CONNECTIONS={settings.max_connections}",
             f"-DMAX_DESCRIPTORS={settings.max_descriptors}",
+            f"-DMAX_PENDING={_MAX_PENDING}",
             f"-DMAX_CGROUPS={settings.max_cgroups}",
             f"-DMAX_LINKS={settings.max_links}",
             f"-DMAX_PARTS={max(1, settings.max_call_bytes // 16384)}",

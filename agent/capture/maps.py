@@ -5,8 +5,8 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable
 
-from agent.capture.peers import Descriptor
-from agent.capture.records import PLAIN_POINTER, Conn, ConnKey, DescriptorValue
+from agent.capture.peers import Descriptor, Sighting, told_peer
+from agent.capture.records import PLAIN_POINTER, Conn, ConnKey, DescriptorValue, SightingKey, SightingValue
 from agent.model import ConnId
 
 
@@ -57,6 +57,15 @@ class Maps:
         if holder.value != conn.pointer or not self.holds(key, conn.born_ns):
             return None
         return Descriptor(told.number, told.how)
+
+    def sighting_of(self, conn: ConnId) -> Sighting | None:
+        """None where no packet of the connection was recognized, or it is long ago."""
+        key = SightingKey(ssl=conn.pointer, born_ns=conn.born_ns, tgid=conn.pid)
+        seen = SightingValue()
+        if not self.lookup("sightings", key, seen):
+            return None
+        peer = None if seen.contradicted else told_peer(seen.peer)
+        return Sighting(socket=seen.socket, peer=peer, times=seen.times)
 
     def forget(self, key: ConnKey) -> None:
         """All that is kept of a connection."""

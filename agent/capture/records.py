@@ -63,6 +63,30 @@ class Conn(ctypes.Structure):
         ("position", ctypes.c_uint64 * 2),
         ("judgement", ctypes.c_uint32),
         ("link", ctypes.c_uint32),
+        ("noted", ctypes.c_uint32),
+        ("pad", ctypes.c_uint32),
+    )
+
+
+class SightingKey(ctypes.Structure):
+    """``struct sighting_key``"""
+
+    _fields_ = (
+        ("ssl", ctypes.c_uint64),
+        ("born_ns", ctypes.c_uint64),
+        ("tgid", ctypes.c_uint32),
+        ("pad", ctypes.c_uint32),
+    )
+
+
+class SightingValue(ctypes.Structure):
+    """``struct sighting``"""
+
+    _fields_ = (
+        ("socket", ctypes.c_uint64),
+        ("peer", PeerAddress),
+        ("times", ctypes.c_uint32),
+        ("contradicted", ctypes.c_uint32),
     )
 
 
@@ -101,6 +125,7 @@ COUNTERS = (
     "late_closes",
     "descriptors_unreadable",
     "connections_left_behind",
+    "packets_ambiguous",
 )
 """``enum counter``, in its order."""
 

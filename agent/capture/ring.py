@@ -9,13 +9,12 @@ become one Chunk, so that what follows is paid per drain and not per TLS record.
 from __future__ import annotations
 
 import ctypes
-import ipaddress
 import mmap
-import socket
 from dataclasses import dataclass
 
+from agent.capture.peers import told_peer
 from agent.capture.records import CLOSED, DATA, OPENED, PROCESS_EXEC, RECORD_FORMAT, OpenedRecord
-from agent.model import Chunk, Closed, ConnId, Direction, Opened, Peer
+from agent.model import Chunk, Closed, ConnId, Direction, Opened
 
 _BUSY, _DISCARDED = 1 << 31, 1 << 30
 _LENGTH = _DISCARDED - 1
@@ -214,15 +213,7 @@ class RingReader:
 
 def _opened(conn: ConnId, at_ns: int, told: bytes) -> Opened:
     record = OpenedRecord.from_buffer_copy(told)
-    peer, raw = record.peer, bytes(record.peer.address)
-    sizes = {int(socket.AF_INET): 4, int(socket.AF_INET6): 16}
-    address = str(ipaddress.ip_address(raw[: sizes[peer.family]])) if peer.family in sizes else ""
-    return Opened(
-        conn=conn,
-        peer=Peer(address=address, port=peer.port) if address else None,
-        is_socket=bool(record.is_socket),
-        at_ns=at_ns,
-    )
+    return Opened(conn=conn, peer=told_peer(record.peer), is_socket=bool(record.is_socket), at_ns=at_ns)
 
 
 _DIRECTIONS = (Direction.SENT, Direction.RECEIVED)

@@ -14,6 +14,7 @@ FILES = (
     "maps.h",
     "emit.h",
     "connection.h",
+    "notes.h",
     "tls_openssl.c",
     "tls_gnutls.c",
     "tls_nss.c",

@@ -137,8 +137,9 @@ PEERS = Metric(
     name="podtab_connection_peers",
     kind="counter",
     labels=("how",),
-    help="TLS connections to models that have ended, by how their other end's address is known: given (the program gave the descriptor to the library), memory (Go); or why "
-    "it is not: no_descriptor (nobody saw which one it uses), no_address (no TCP socket, gone before it could be looked at, or not ours to look at).",
+    help="TLS connections to models that have ended, by how their other end's address is known: given (the program gave the descriptor to the library), memory (Go), packet (its records were recognized as they left); or why "
+    "it is not: no_descriptor (nobody saw which one it uses, and no packet was recognized for sure), no_packets (the same, where packets can't be seen), contradicted (its "
+    "records seemed to leave through two sockets), no_address (no TCP socket, gone before it could be looked at, or not ours to look at).",
 )
 RING_FILL = Metric(name="podtab_capture_ring_fill_bytes", kind="gauge", help="Bytes waiting in the ring buffer.")
 RING_SIZE = Metric(name="podtab_capture_ring_size_bytes", kind="gauge", help="Size of the ring buffer.")

@@ -23,6 +23,8 @@ STRUCTS = {
     "peer": records.PeerAddress,
     "opened": records.OpenedRecord,
     "descriptor": records.DescriptorValue,
+    "sighting_key": records.SightingKey,
+    "sighting": records.SightingValue,
 }
 HEADER = source.folder() / "podtab.h"
 

@@ -34,7 +34,7 @@ def with_requests() -> None:
 async def with_aiohttp() -> None:
     import aiohttp
 
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=False, limit=0)) as session:
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context(), limit=0)) as session:
 
         async def ask(url: str) -> None:
             async with session.post(url, data=body_of(url), headers=HEADERS) as answer:
@@ -48,6 +48,8 @@ async def with_aiohttp() -> None:
 def context() -> ssl.SSLContext:
     made = ssl.create_default_context()
     made.check_hostname, made.verify_mode = False, ssl.CERT_NONE
+    if version := os.environ.get("TLS"):
+        made.maximum_version = {"TLSv1.2": ssl.TLSVersion.TLSv1_2, "TLSv1.3": ssl.TLSVersion.TLSv1_3}[version]
     return made
 
 

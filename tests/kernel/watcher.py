@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from agent.capture.kernel import Kernel
 from agent.capture.ring import Happening
@@ -47,9 +48,9 @@ class Watcher:
             self.take()
             time.sleep(0.005)
 
-    def run(self, command: list[str]) -> int:
+    def run(self, command: list[str], environment: Mapping[str, str] | None = None) -> int:
         """Watches while it runs, and until its end has been heard of; its pid."""
-        with subprocess.Popen(command) as process:
+        with subprocess.Popen(command, env={**os.environ, **(environment or {})}) as process:
             self.until(lambda: process.poll() is not None, 60)
             assert process.returncode == 0
             time.sleep(0.05)
