@@ -105,7 +105,7 @@ static __always_inline int end_connection(u64 ssl)
     return end_without_descriptor(ssl);
 }
 
-// A connection begins with its first call.
+// A connection begins with its first call; `born_ns` 0 is now.
 static __always_inline struct conn *begun(struct conn_key *key, u32 link, u64 born_ns)
 {
     struct conn fresh = {.born_ns = born_ns ? born_ns : bpf_ktime_get_ns(), .link = link};
@@ -125,6 +125,7 @@ static __always_inline struct conn *connection_of(struct conn_key *key, u32 link
             return conn;
         count(CONNECTIONS_LEFT_BEHIND, 1);
         end_connection(key->ssl);
+        born_ns = 0;  // that was the old one's
     }
     return begun(key, link, born_ns);
 }
