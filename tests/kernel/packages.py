@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -86,3 +87,25 @@ def _from_npm(build: Build, folder: Path) -> None:
     (folder / "package.json").write_text(json.dumps({"dependencies": {build.name: build.version}}))
     npm = ["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", "--prefix", folder]
     subprocess.run(npm, check=True, timeout=240, stdout=subprocess.DEVNULL)
+
+
+def installed(name: str, requirements: Path) -> Path:
+    """The Python of an environment with these and nothing else; which they are is part of its name."""
+    digest = hashlib.sha256(requirements.read_bytes()).hexdigest()[:12]
+    folder, work = CACHE / f"{name}-{digest}", CACHE / f"{name}.part"
+    if not folder.exists():
+        shutil.rmtree(work, ignore_errors=True)
+        subprocess.run(["/usr/bin/python3", "-m", "venv", work], check=True)
+        pip = [
+            work / "bin/python",
+            "-m",
+            "pip",
+            "install",
+            "-q",
+            "--disable-pip-version-check",
+            "--no-deps",
+            "--no-compile",
+        ]
+        subprocess.run([*pip, "--only-binary", ":all:", "-r", requirements], check=True, timeout=240)
+        work.rename(folder)
+    return folder / "bin/python"
