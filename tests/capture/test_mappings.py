@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import mmap
+import os
 import struct
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -78,3 +81,25 @@ def test_where_the_kernel_refuses_it_is_said(monkeypatch: pytest.MonkeyPatch) ->
     said: list[str] = []
     assert module.opened(said.append) is None
     assert "CAP_PERFMON" in said[0]
+
+
+def test_a_record_around_the_rings_end_is_read_whole(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Wherever it is cut; and it is read once."""
+    size = mmap.PAGESIZE
+    online = tmp_path / "online"
+    online.write_text("0\n")
+    memory = os.memfd_create("ring")
+    os.ftruncate(memory, mmap.PAGESIZE + size)
+    monkeypatch.setattr(module, "_CPUS", online)
+    monkeypatch.setattr(module, "perf_event_open", lambda *_, **__: memory)
+    told = Mappings(ring_pages=1)
+    data = mmap2(5, 100) + lost(3) + mmap2(6, 101)
+    for before in range(0, len(data) + 8, 8):
+        tail = 3 * size - before
+        for number, byte in enumerate(data):
+            os.pwrite(memory, bytes([byte]), mmap.PAGESIZE + (tail + number) % size)
+        os.pwrite(memory, struct.pack("<QQ", tail + len(data), tail), 1024)
+        assert told.drain() == [Mapping(5, File(8, 1, 100, 77)), Mapping(6, File(8, 1, 101, 77))], before
+        assert told.drain() == []
+    assert told.lost == 3 * (len(data) // 8 + 1)
+    told.close()

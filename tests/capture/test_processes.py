@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import _ctypes
+import mmap
 import os
 import ssl
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from agent.capture import processes
-from agent.capture.processes import mapped_code, opened, pids, read_process
+from agent.capture.processes import FileId, Mapped, mapped_code, opened, pids, read_process
 
 
 def test_this_process_is_read() -> None:
@@ -71,3 +73,35 @@ def test_more_files_than_any_program_has_are_counted(monkeypatch: pytest.MonkeyP
     some = mapped_code(os.getpid())
     assert len(some.files) == 2
     assert some.left_out == len(everything.files) - 2
+
+
+def test_only_what_can_be_executed_is_code(tmp_path: Path) -> None:
+    """Data, fonts and locales are mapped too, by the hundred."""
+    data, code = tmp_path / "data", tmp_path / "code"
+    ways = ((data, mmap.PROT_READ), (code, mmap.PROT_READ | mmap.PROT_EXEC))
+    held = []
+    for path, protection in ways:
+        path.write_bytes(b"x" * 4096)
+        with path.open("rb") as file:
+            held.append(mmap.mmap(file.fileno(), 4096, mmap.MAP_PRIVATE, protection))
+    paths = {one.path for one in mapped_code(os.getpid()).files}
+    assert (str(data) in paths, str(code) in paths) == (False, True)
+
+
+def test_what_is_no_regular_file_is_not_opened(tmp_path: Path) -> None:
+    """A pipe would be waited for, a folder has no bytes."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for path in (pipe, tmp_path):
+        with pytest.raises(OSError, match=r"not a regular file|Is a directory"):
+            processes.regular(str(path))
+
+
+def test_the_next_way_is_taken_where_one_is_closed(tmp_path: Path) -> None:
+    """Not every kernel lets us go through map_files."""
+    path = tmp_path / "library"
+    path.write_bytes(b"x")
+    file = FileId(device="0:1", inode=path.stat().st_ino)
+    ways = (str(tmp_path / "closed"), str(path))
+    with opened(Mapped(file=file, path=str(path), open_paths=ways, is_program=False, named=False)) as (found, _):
+        assert found.read() == b"x"

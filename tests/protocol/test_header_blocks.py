@@ -128,6 +128,12 @@ def test_a_block_of_ones_is_refused_at_once() -> None:
             HeaderBlocks(whole=False).decode(start + b"\xff" * 60_000 + b"\x01")
 
 
+def test_a_place_that_no_table_has_is_refused_by_who_came_late_too() -> None:
+    """It is no header block then, whatever was said before."""
+    with pytest.raises(ProtocolError):
+        HeaderBlocks(whole=False).decode(b"\xff" + b"\x80\x80\x40")
+
+
 def test_a_bomb_is_refused() -> None:
     """One entry of 4 KB, named a thousand times by one byte each."""
     encoder = Encoder()
