@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -92,7 +93,7 @@ class Machine:
         return Code(
             files=tuple(
                 Mapped(
-                    file=FileId(device="0:1", inode=hash(path) % 10**6),
+                    file=FileId(device="0:1", inode=zlib.crc32(path.encode())),
                     path=path,
                     open_paths=(path,),
                     is_program="bin" in path,
