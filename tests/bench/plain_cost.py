@@ -30,10 +30,10 @@ NOTES = {
 def run() -> list[Result]:
     progress("what looking at plaintext adds to system calls")
     times: dict[tuple[str, bool], list[float]] = {}
-    with workspace() as folder, _calls(str(build("calls", folder))) as calls:
+    with workspace() as folder, calls(str(build("calls", folder))) as program:
         for number in range(ROUNDS + 1):
             for loaded in (False, True):
-                found = _round(calls, loaded=loaded)
+                found = _round(program, loaded=loaded)
                 if number:  # the first one warms up
                     for kind, value in found.items():
                         times.setdefault((kind, loaded), []).append(value)
@@ -51,24 +51,25 @@ def run() -> list[Result]:
     ]
 
 
-def _round(calls: subprocess.Popen[str], *, loaded: bool) -> dict[str, float]:
+def _round(program: subprocess.Popen[str], *, loaded: bool) -> dict[str, float]:
     if not loaded:
-        return {kind: _nanoseconds(calls, kind) for kind in TIMES}
+        return {kind: nanoseconds(program, kind, TIMES[kind]) for kind in TIMES}
     with closing(Kernel(KernelSettings(plaintext_ports=()))) as kernel:
-        found = {kind: _nanoseconds(calls, kind) for kind in TIMES}
+        found = {kind: nanoseconds(program, kind, TIMES[kind]) for kind in TIMES}
         counters = kernel.counters()
     assert counters["captured_bytes"] >= 512 * TIMES["http"], "what should have been captured was not"
     assert not counters["records_dropped"], "the figures would flatter capture"
     return found
 
 
-def _calls(program: str) -> subprocess.Popen[str]:
+def calls(program: str) -> subprocess.Popen[str]:
     return subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
 
 
-def _nanoseconds(calls: subprocess.Popen[str], kind: str) -> float:
-    assert calls.stdin
-    assert calls.stdout
-    calls.stdin.write(f"{kind} {TIMES[kind]}\n")
-    calls.stdin.flush()
-    return float(calls.stdout.readline())
+def nanoseconds(program: subprocess.Popen[str], kind: str, times: int) -> float:
+    """Of one call."""
+    assert program.stdin
+    assert program.stdout
+    program.stdin.write(f"{kind} {times}\n")
+    program.stdin.flush()
+    return float(program.stdout.readline())
