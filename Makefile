@@ -12,7 +12,7 @@ help: ## this list
 setup: ## install the system packages and make .venv (needs root once)
 	@./scripts/setup
 
-check: ## lint, types, layers, unit, property and golden tests; no root, under 30 s
+check: ## lint, types, layers, unit, property and golden tests; no root, some minutes
 	@./scripts/check
 
 test: setup ## everything, kernel tests included (needs root)
