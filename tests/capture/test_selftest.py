@@ -61,8 +61,9 @@ def test_a_child_that_hangs(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_running_agent_knows_without_trying_again(kernel: Kernel) -> None:
-    """Its links are the answer about links; a ring that brought nothing yet is no pass."""
+    """Its links and its packets' program are the answer about these; a ring that brought nothing yet is no pass."""
     seccomp = selftest.SelfTest(name="uretprobe_seccomp", result=Result.PASSED)
     told = {one.name: one.result for one in selftest.as_seen(kernel, seccomp)}
     assert told.pop("uprobe_multi", None) == (Result.PASSED if kernel.link_kind == "uprobe_multi" else None)
+    assert told.pop("packets", None) == (Result.FAILED if kernel.egress.problem else Result.PASSED)
     assert told == {"ring_buffer": Result.NOT_MADE, "uretprobe_seccomp": Result.PASSED}
