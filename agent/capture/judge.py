@@ -117,8 +117,6 @@ class Judge:
                 continue
             if time.monotonic() >= until or not self._answers(group, rest):
                 return
-            if examination.reading is None and patience_seconds is not None:
-                return  # no room: a pod that starts programs without end would have us wait for each of them
             if examination.reading is None or over:
                 time.sleep(_NO_ROOM_SECONDS)  # another reading has to end first
             else:

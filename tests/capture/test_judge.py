@@ -264,21 +264,3 @@ def test_a_process_that_ends_takes_its_reading_along(monkeypatch: pytest.MonkeyP
     _until(lambda: targets.judged[Judged.TLS] == 1)
     targets.started(2, 0)
     assert targets.judged[Judged.TLS] == 2
-
-
-def test_a_pod_that_starts_programs_without_end_is_waited_for_once(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """While one of its files is being read, its other processes come later, and nobody waits for each of them."""
-    stop = threading.Event()
-    targets, files = _two_pods(monkeypatch, tmp_path, lambda: _wait_for(stop))
-    targets.started(1, 0, 0.01)
-    files[1] = files[2]
-    slept: list[float] = []
-    monkeypatch.setattr("agent.capture.judge.time.sleep", slept.append)
-    judge = targets._judge
-    mapped = _real(tmp_path / "good", named=True)
-    for pid in range(100, 200):
-        assert list(judge.examine(pid, "one", [mapped], Budget(), 20.0)) == []
-    assert slept == []
-    stop.set()
