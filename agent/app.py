@@ -62,8 +62,6 @@ Examine = Callable[[Config, tuple[SelfTest, ...]], str]
 _LOG = Log("agent")
 # The loop says it lives; a kubelet restarts who has not been heard for this long.
 _HEARTBEAT_SECONDS = 15.0
-# Longer than anything that following processes does at once, a debt of processor time included.
-_HANGS_SECONDS = 120.0
 _HOUSEKEEPING_SECONDS = 1.0
 # Of the ring: as much again may come while we sleep, and while we read what came.
 _HURRY_FROM = 1 / 16
@@ -355,8 +353,6 @@ class Agent:
     def _why_not_in_force(self) -> str:
         if not self._follower.scanned:
             return "the first scan of processes is under way"
-        if (hangs := self._follower.hangs_seconds) > _HANGS_SECONDS:
-            return f"capture is not in force for new programs: for {hangs:.0f} s one probe is being set; does each file system answer?"
         return why_not_in_force(self._targets.status(), self._targets.sight) or self._why_unhealthy()
 
     def _why_unready(self) -> str:

@@ -42,7 +42,7 @@ def library(error: str = "") -> LibraryStatus:
 
 
 def follower(*, scanned: bool = False, died: bool = False) -> Any:
-    return SimpleNamespace(scanned=scanned, died=died, hangs_seconds=0.0)
+    return SimpleNamespace(scanned=scanned, died=died)
 
 
 @pytest.mark.parametrize(
@@ -68,14 +68,6 @@ def test_readiness_tells_whether_capture_is_in_force(
     said = agent._why_unready()
     assert said.startswith(reason) if reason == "" or "force" in reason else reason in said
     assert bool(said) == bool(reason)
-
-
-def test_a_probe_that_is_never_set_is_told() -> None:
-    """No restart, which would hang at the same file and lose what is probed; but not ready either."""
-    stuck = SimpleNamespace(scanned=True, died=False, hangs_seconds=500.0)
-    agent = bare(loads(""), _follower=stuck, _heard=app.time.monotonic())
-    assert "for 500 s one probe is being set" in agent._why_unready()
-    assert agent._why_unhealthy() == ""
 
 
 def test_a_loop_that_stands_still_is_unhealthy() -> None:

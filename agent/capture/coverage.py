@@ -129,7 +129,7 @@ def silent(process: Process) -> ProcessCoverage:
         process=process,
         reason=CoverageReason.CANNOT_DECRYPT,
         detail="the file system of what it executes does not answer (FUSE, NFS …), so its TLS library is not known",
-        remedy="see why reads of that file system hang; podtab goes on by itself when it answers",
+        remedy="see why reads of that file system hang; podtab asks again when one of its files is mapped anew",
     )
 
 

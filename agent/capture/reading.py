@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 
 # Of one processor: the rest of the agent drains the ring buffer meanwhile.
-_SHARE = 0.3
+_SHARE = 0.4
 # A node that starts with a hundred images reads for half a minute.
 _MAX_CREDIT_SECONDS = 20.0
 # At once.  What one holds of a file is bounded, some ten megabytes as a rule.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -235,34 +234,11 @@ def test_all_looks_together_have_a_share_of_a_processor(monkeypatch: pytest.Monk
     assert sum(used[:7]) < 0.4 * passed
 
 
-def test_one_that_hangs_says_for_how_long() -> None:
-    """Setting a probe waits for the file system, which nobody can end; before its start it hangs at nothing."""
-    mappings, reached, go_on = FakeMappings(), threading.Event(), threading.Event()
-
-    def hangs() -> list[Mapping]:
-        reached.set()
-        go_on.wait(20)
-        return []
-
-    mappings.drain = hangs  # type: ignore[method-assign]
-    follower = pair(FakeTargets(), mappings)
-    assert follower.hangs_seconds == 0
-    follower.start()
-    assert reached.wait(20)
-    before = follower.hangs_seconds
-    time.sleep(0.02)
-    assert follower.hangs_seconds >= before + 0.02
-    go_on.set()
-    until(lambda: follower.hangs_seconds < before + 0.02)
-    follower.stop()
-    assert follower.hangs_seconds == 0
-
-
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_follower_that_died_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     """Before its start it has not."""
 
-    def broken(pid: int, at_ns: int, patience_seconds: float) -> None:
+    def broken(pid: int, at_ns: int) -> None:
         raise OSError("a bug of ours")
 
     targets = FakeTargets()
