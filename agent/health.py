@@ -10,7 +10,6 @@ from agent import __version__
 from agent.attribution.attributor import Attributor
 from agent.capture.judge import Judged
 from agent.capture.kernel import Kernel
-from agent.capture.reading import MAX_SILENT
 from agent.capture.targets import LibraryStatus, Sight, Targets
 from agent.config import Config
 from agent.pipeline.pipeline import Pipeline
@@ -36,8 +35,6 @@ def why_not_in_force(libraries: Iterable[LibraryStatus], sight: Sight) -> str:
             f"capture is not in force: what {sight.denied:,} of {sight.denied + sight.read:,} processes map may not be read; "
             "run podtab as root or with capability SYS_PTRACE"
         )
-    if sight.silent >= MAX_SILENT:
-        return f"capture is not in force: file systems of {sight.silent} pods do not answer (FUSE, NFS …), so no new program is read"
     libraries = list(libraries)
     failed = [library for library in libraries if library.error and not library.unreadable]
     if failed and not any(library.sites for library in libraries):
@@ -84,7 +81,6 @@ class AgentHealth:
             metrics.RING_FILL: {(): float(self.kernel.ring.fill_bytes)},
             metrics.RING_SIZE: {(): float(self.config.capture.ring_bytes)},
             metrics.LIBRARIES: {("probed",): capture.libraries_probed, ("failed",): capture.libraries_failed},
-            metrics.SILENT: {(): float(self.targets.sight.silent)},
             metrics.NEWS_LOST: {(): float(self.targets.lost_news)},
             metrics.FILES: {(str(one),): float(self.targets.judged[one]) for one in Judged},
             metrics.SITES: {("emulated",): capture.sites_emulated, ("single_stepped",): capture.sites_single_stepped},

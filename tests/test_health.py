@@ -49,7 +49,6 @@ SEALED = library(error="rustls: inlined everywhere", unreadable=True)
         ([NOTICED], SEEING, ""),
         ([library()], Sight(read=3, denied=97), "97 of 100 processes"),
         ([], Sight(read=0, denied=1), "SYS_PTRACE"),
-        ([library()], Sight(read=100, denied=0, silent=16), "file systems of 16 pods do not answer"),
     ],
 )
 def test_asked_for_and_not_in_force_has_its_reason(libraries: list[LibraryStatus], sight: Sight, reason: str) -> None:
@@ -75,9 +74,7 @@ def test_samples_come_from_the_parts_at_each_scrape() -> None:
             link_kind="uprobe_multi",
             peers=SimpleNamespace(fates={Fate.GIVEN: 9}),
         ),
-        "targets": SimpleNamespace(
-            processes=4, judged=Counter({Judged.TLS: 2}), lost_news=8, sight=Sight(read=1, denied=0, silent=2)
-        ),
+        "targets": SimpleNamespace(processes=4, judged=Counter({Judged.TLS: 2}), lost_news=8),
         "pipeline": SimpleNamespace(open_connections=5),
         "attributor": SimpleNamespace(held_calls=6, doubts={}),
         "sink": SimpleNamespace(limiter=SimpleNamespace(turned_away={})),

@@ -48,15 +48,6 @@ class Library:
         return signs - {Sign.PRESENT, Sign.PROGRAM}
 
     @property
-    def slow_sites(self) -> tuple[str, ...]:
-        """Those that the kernel has to single-step, for people."""
-        return tuple(
-            f"{site.function} {site.role.name.lower()} ({site.instruction})"
-            for site in self.plan.sites
-            if not site.emulated
-        )
-
-    @property
     def speaks_for_itself(self) -> bool:
         """Whether a process that executes it uses TLS, without any sign."""
         plan = self.plan
@@ -120,16 +111,6 @@ def unselected(process: Process, library: str) -> ProcessCoverage | None:
         library=library,
         detail="the selection leaves it out: its bytes are dropped in the kernel",
         remedy="change the keys under selection in the configuration, if it should be watched",
-    )
-
-
-def silent(process: Process) -> ProcessCoverage:
-    """Of a process whose files can't be read for want of an answer."""
-    return ProcessCoverage(
-        process=process,
-        reason=CoverageReason.CANNOT_DECRYPT,
-        detail="the file system of what it executes does not answer (FUSE, NFS …), so its TLS library is not known",
-        remedy="see why reads of that file system hang; podtab asks again when one of its files is mapped anew",
     )
 
 

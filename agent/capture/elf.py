@@ -19,8 +19,6 @@ from elftools.common.utils import struct_parse
 from elftools.construct import Construct
 from elftools.elf.elffile import ELFFile
 
-from agent.capture.reading import waiting
-
 # Chromium's 500,000 symbols are 12 MB; more than this is not a program we want.
 _MAX_TABLE_BYTES = 64 * 1024**2
 # Of those only so much is kept for the next question.
@@ -282,8 +280,7 @@ class ElfFile:
         if size > _MAX_TABLE_BYTES:
             raise ElfError("a table is larger than any real file's")
         try:
-            with waiting():
-                return os.pread(self._descriptor, size, offset)
+            return os.pread(self._descriptor, size, offset)
         except (OSError, OverflowError):
             raise ElfError("a place where no file goes") from None
 

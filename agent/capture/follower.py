@@ -30,8 +30,6 @@ _LOG = Log("agent")
 
 _RESCAN_SECONDS = 0.1
 _RECONCILE_SECONDS = 30.0
-# For one process's files; what takes longer is gone on with while others have theirs.
-_PATIENCE_SECONDS = 0.05
 # After a loss; looking at a node's thousand processes takes half a second.
 _MAKE_UP_SECONDS = 5.0
 # A program maps a hundred libraries within milliseconds: they are met together.
@@ -65,7 +63,7 @@ class Watcher(Protocol):
 
     lost_news: int
 
-    def started(self, pid: int, at_ns: int, patience_seconds: float | None = None) -> None: ...
+    def started(self, pid: int, at_ns: int) -> None: ...
 
     def ended(self, pid: int) -> None: ...
 
@@ -77,11 +75,11 @@ class Watcher(Protocol):
 
     def knows(self, pid: int, since_ns: int) -> bool: ...
 
-    def rescan(self, at_ns: int, patience_seconds: float | None = None) -> None: ...
+    def rescan(self, at_ns: int) -> None: ...
 
     def status(self) -> Sequence[LibraryStatus]: ...
 
-    def reconcile(self, alive: Iterable[int], at_ns: int, patience_seconds: float | None = None) -> None: ...
+    def reconcile(self, alive: Iterable[int], at_ns: int) -> None: ...
 
 
 class Follower:
@@ -144,7 +142,7 @@ class Follower:
     def scan(self) -> None:
         """All processes that live now."""
         for pid in self._alive():
-            self._targets.started(pid, time.time_ns(), _PATIENCE_SECONDS)
+            self._targets.started(pid, time.time_ns())
         self._scanned.set()
         for library in self._targets.status():
             slow, error = len(library.slow_sites), library.error or "none"
@@ -156,13 +154,13 @@ class Follower:
         self._hear_news()
         now = time.monotonic()
         if now >= self._rescan_at:
-            self._targets.rescan(time.time_ns(), _PATIENCE_SECONDS)
+            self._targets.rescan(time.time_ns())
             self._rescan_at = now + _RESCAN_SECONDS
         missed = self._missed.is_set()
         if now >= self._reconcile_at or (missed and now >= self._reconciled_at + _MAKE_UP_SECONDS):
             self._missed.clear()
             self._meet_cpus()
-            self._targets.reconcile(self._alive(), time.time_ns(), _PATIENCE_SECONDS)
+            self._targets.reconcile(self._alive(), time.time_ns())
             if missed:
                 self._targets.look_at_all(time.time_ns())
             self._reconciled_at = now
@@ -238,4 +236,4 @@ class Follower:
                 self._waiting.pop(news.pid, None)
                 self._targets.ended(news.pid)
             elif not self._targets.knows(news.pid, news.at_ns):
-                self._targets.started(news.pid, time.time_ns(), _PATIENCE_SECONDS)
+                self._targets.started(news.pid, time.time_ns())

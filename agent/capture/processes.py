@@ -12,7 +12,6 @@ import contextlib
 import os
 import re
 import stat
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -80,11 +79,6 @@ def pids() -> Iterator[int]:
             yield int(name)
 
 
-def ticks_since_boot() -> int:
-    """Now, on the clock of ``Process.start_ticks``."""
-    return int(time.clock_gettime(time.CLOCK_BOOTTIME) * os.sysconf("SC_CLK_TCK"))
-
-
 def read_process(pid: int) -> Process | None:
     """None where it is gone, or a kernel thread, or not ours to read."""
     try:
@@ -113,8 +107,7 @@ def mapped_code(pid: int) -> Code:
     try:
         with open(f"/proc/{pid}/maps", encoding="utf-8", errors="replace") as file:
             text = file.read(_MAX_MAPS_BYTES)
-        # Its name and nothing of the file itself: a file system need not answer.
-        program = os.readlink(f"/proc/{pid}/exe").removesuffix(" (deleted)")
+        program = os.stat(f"/proc/{pid}/exe")
     except PermissionError:
         raise
     except OSError:
@@ -138,7 +131,7 @@ def mapped_code(pid: int) -> Code:
             file=identity,
             path=path,
             open_paths=(f"/proc/{pid}/map_files/{span}", f"/proc/{pid}/root{path}"),
-            is_program=path == program and not named,
+            is_program=inode == str(program.st_ino) and not named,
             named=named,
         )
     return Code(files=tuple(found.values()), left_out=len(left_out))

@@ -9,6 +9,7 @@ one image can lead to one inode twice; then both links fire, and the kernel side
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -19,9 +20,9 @@ from agent.capture.coverage import Library, Link
 from agent.capture.elf import ElfFile
 from agent.capture.follower import Look
 from agent.capture.further import Further, Search
-from agent.capture.judge import Budget, Judge, Judged, who_pays
+from agent.capture.judge import Budget, Judge, Judged
 from agent.capture.plan import Plan, Sign, Site
-from agent.capture.processes import Code, FileId, Mapped, mapped_code, opened, read_process, ticks_since_boot
+from agent.capture.processes import Code, FileId, Mapped, mapped_code, opened, read_process
 from agent.capture.selection import Choice
 from agent.capture.sockets import signs_of
 from agent.host.containers import pod_of
@@ -34,9 +35,9 @@ _MAX_IDLE_LINKS = 512
 RESCAN_AFTER_NS = tuple(int(seconds * 1e9) for seconds in (0.1, 0.3, 1, 3, 10, 30))
 # A file that was met before has its link: only who uses it is to be known.
 _SOON_NS = 10**8
-# Files are waited for this long: meanwhile another process, or this one, may map the file that matters.
+# Files are read this long at a time: meanwhile another process, or this one, may map the file that matters.
 _PATIENCE_SECONDS = 0.01
-_SILENT_NS = 10 * 10**9
+_UNHURRIED = float("inf")
 # A process that maps without end gets a tenth of our time.
 _REST_PER_LOOK = 9
 # A call to a model takes seconds, and clients keep connections for longer.
@@ -64,13 +65,12 @@ class LibraryStatus:
     """Nobody can read its stack: told of its pods, and no fault of this machine's."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sight:
-    """Of how many processes what they map could be read, of how many it may not, and how many pods' file systems do not answer."""
+    """Of how many processes what they map could be read, and of how many it may not."""
 
     read: int
     denied: int
-    silent: int = 0
 
 
 @dataclass(slots=True)
@@ -94,8 +94,6 @@ class _Watched:
     """On the monotonic clock: no wish to look is granted before."""
     unfinished: bool = False
     """It has files that were not judged for want of time."""
-    silent: bool = False
-    """… because their file system does not answer."""
     signs: frozenset[Sign] = frozenset()
     """Seen so far; replaced, never changed."""
     next_signs_ns: int = 0
@@ -148,12 +146,12 @@ class Targets:
     @property
     def sight(self) -> Sight:
         watched = list(self._watched.values())
-        return Sight(sum(one.mapped for one in watched), sum(one.denied for one in watched), self._judge.silent)
+        return Sight(read=sum(one.mapped for one in watched), denied=sum(one.denied for one in watched))
 
     # ------------------------------------------------------------------------------------------------------- happenings
 
-    def started(self, pid: int, at_ns: int, patience_seconds: float | None = None) -> None:
-        """A process was found, or has a new program.  Without ``patience_seconds`` its files are waited for."""
+    def started(self, pid: int, at_ns: int, patience_seconds: float = _UNHURRIED) -> None:
+        """A process was found, or has a new program."""
         self.ended(pid)
         process = read_process(pid)
         if process is None:
@@ -182,7 +180,7 @@ class Targets:
         """It has mapped a file that was met before."""
         watched = self._watched.get(pid)
         if watched is None:
-            self.started(pid, at_ns, _PATIENCE_SECONDS)
+            self.started(pid, at_ns)
         elif not watched.next_look_ns or watched.next_look_ns > at_ns + _SOON_NS:
             watched.next_look_ns = at_ns + _SOON_NS
 
@@ -198,13 +196,12 @@ class Targets:
 
     def ended(self, pid: int) -> None:
         watched = self._watched.pop(pid, None)
-        self._judge.forget(pid)
         self.unselected_pids.discard(pid)
         if watched is not None:
             for file in watched.files:
                 self._leave(file, pid)
 
-    def rescan(self, at_ns: int, patience_seconds: float | None = None) -> None:
+    def rescan(self, at_ns: int) -> None:
         """Look again at young processes (late dlopen), and at those whose pod was not known."""
         for watched in list(self._watched.values()):
             if watched.choice is Choice.UNDECIDED:
@@ -212,9 +209,9 @@ class Targets:
                 if choice is not watched.choice:
                     watched.choice = choice
                     self._apply_choice(watched)
-                    self._look(watched, at_ns, patience_seconds)
+                    self._look(watched, at_ns)
             if watched.next_look_ns and at_ns >= watched.next_look_ns:
-                self._look(watched, at_ns, patience_seconds)
+                self._look(watched, at_ns)
             elif watched.next_signs_ns and at_ns >= watched.next_signs_ns:
                 self._seek_signs(watched, at_ns)
         if (more := self._further.step(at_ns)) is not None:
@@ -222,13 +219,13 @@ class Targets:
                 self._seek_signs(self._watched[pid], at_ns)
         self._close_idle(at_ns)
 
-    def reconcile(self, alive: Iterable[int], at_ns: int, patience_seconds: float | None = None) -> None:
+    def reconcile(self, alive: Iterable[int], at_ns: int) -> None:
         """Compare with /proc: starts and ends whose news was lost.  A process that can't be read is looked at again here."""
         alive = set(alive)
         for pid in [pid for pid in self._watched if pid not in alive]:
             self.ended(pid)
         for pid in alive - self._watched.keys():
-            self.started(pid, at_ns, patience_seconds)
+            self.started(pid, at_ns)
 
     def close(self) -> None:
         """Detach everything."""
@@ -244,7 +241,11 @@ class Targets:
                 path=library.path,
                 processes=len(library.users),
                 sites=len(library.plan.sites) if library.link is not None else 0,
-                slow_sites=library.slow_sites,
+                slow_sites=tuple(
+                    f"{site.function} {site.role.name.lower()} ({site.instruction})"
+                    for site in library.plan.sites
+                    if not site.emulated
+                ),
                 missing=library.plan.missing,
                 error=library.error,
                 unreadable=bool(library.plan.unreadable) and not (library.plan.sites or library.plan.missing),
@@ -284,7 +285,7 @@ class Targets:
             self._attacher.select(group, True)
             self._dropped_groups.discard(group)
 
-    def _look(self, watched: _Watched, at_ns: int, patience_seconds: float | None) -> None:
+    def _look(self, watched: _Watched, at_ns: int, patience_seconds: float = _UNHURRIED) -> None:
         pid, began_ns = watched.process.pid, time.monotonic_ns()
         try:
             code = mapped_code(pid)
@@ -296,12 +297,12 @@ class Targets:
         mapped = code.files
         watched.mapped = bool(mapped)
         if not watched.looks:
-            self._judge.count(Judged.LEFT_OUT, code.left_out)
+            self._judge.counts[Judged.LEFT_OUT] += code.left_out
         selected = watched.choice is not Choice.UNSELECTED
         now = {one.file for one in mapped} if selected else set()
         for file in watched.files - now:
             self._leave(file, pid)
-        watched.unfinished = watched.silent = False
+        watched.unfinished = False
         watched.files = self._used_of(mapped, watched, patience_seconds) if selected else set()
         # Its files are not read, so one whose name says nothing is known only where a selected process executes it too.
         seen = (
@@ -313,28 +314,19 @@ class Targets:
         after = self._looks_after_ns
         watched.next_look_ns = at_ns + after[watched.looks] if watched.looks < len(after) else 0
         watched.looks += 1
-        if watched.unfinished or watched.silent:
-            watched.next_look_ns = at_ns + (_SILENT_NS if watched.silent else _SOON_NS)
         self._seek_signs(watched, at_ns)
 
-    def _used_of(self, mapped: tuple[Mapped, ...], watched: _Watched, patience_seconds: float | None) -> set[FileId]:
+    def _used_of(self, mapped: Iterable[Mapped], watched: _Watched, patience_seconds: float) -> set[FileId]:
         """Those with TLS functions.  What is called a TLS library comes first: its calls wait for nobody, and for no hundred other files."""
-        known = [one for one in mapped if one.file in self._libraries]
-        for one in known:
-            self._use(one, watched)
-        strange = {
-            one.file: one for one in sorted(mapped, key=lambda one: not one.named) if one.file not in self._libraries
-        }
-        pid, group, files = watched.process.pid, who_pays(watched.process), tuple(strange.values())
-        for one, library in self._judge.examine(pid, group, files, watched.budget, patience_seconds):
-            del strange[one.file]
-            if library is not None:
-                self._libraries.setdefault(one.file, library)
-                self._use(one, watched)
-                known.append(one)
-        watched.silent = bool(strange) and self._judge.silent_of(pid, group, strange.values())
-        watched.unfinished = bool(strange) and not watched.silent
-        return {one.file for one in known}
+        used, enough_at = set(), watched.budget.left_seconds - patience_seconds
+        for one in sorted(mapped, key=lambda one: not one.named):
+            if watched.budget.left_seconds < enough_at:
+                watched.unfinished = True
+                if one.file in watched.files:
+                    used.add(one.file)
+            elif self._use(one, watched):
+                used.add(one.file)
+        return used
 
     def _seek_signs(self, watched: _Watched, at_ns: int) -> None:
         """Whether a process uses the stacks that it has and that nobody can read."""
@@ -346,15 +338,21 @@ class Targets:
     def _used(self, watched: _Watched) -> list[Library]:
         return [library for file in watched.files if (library := self._libraries.get(file)) is not None]
 
-    def _use(self, mapped: Mapped, watched: _Watched) -> None:
-        """The file carries TLS functions; it has a link from now on."""
-        library = self._libraries[mapped.file]
+    def _use(self, mapped: Mapped, watched: _Watched) -> bool:
+        """Whether the file carries TLS functions; if so, it has a link from now on."""
+        library = self._libraries.get(mapped.file)
+        if library is None:
+            library = self._judge.look(mapped, watched.budget)
+            if library is None:
+                return False
+            self._libraries[mapped.file] = library
         library.users.add(watched.process.pid)
         library.idle_since_ns = 0
         if library.link is None:
             self._attach(library, mapped)
         if library.link is not None and not library.searched:
             self._further.wish(library, mapped)
+        return True
 
     def _attach(self, library: Library, mapped: Mapped) -> None:
         if not library.plan.sites:
@@ -375,15 +373,13 @@ class Targets:
             self.attach_errors += 1
         else:
             library.error = ""
-            library.linked_ticks = ticks_since_boot()
+            library.linked_ticks = _ticks_since_boot()
 
     def _covered(self, watched: _Watched) -> ProcessCoverage | None:
         if watched.choice is Choice.UNSELECTED:
             return coverage.unselected(watched.process, watched.unused_library)
         if watched.denied:
             return coverage.denied(watched.process)
-        if watched.silent:
-            return coverage.silent(watched.process)
         return coverage.selected(watched.process, self._used(watched), watched.signs)
 
     def _leave(self, file: FileId, pid: int) -> None:
@@ -398,3 +394,7 @@ class Targets:
                 if library.link is not None:
                     library.link.close()
                 del self._libraries[file]
+
+
+def _ticks_since_boot() -> int:
+    return int(time.clock_gettime(time.CLOCK_BOOTTIME) * os.sysconf("SC_CLK_TCK"))

@@ -156,11 +156,6 @@ FILES = Metric(
     help="Files that processes execute, each judged once: tls, without_tls; other_format (no 64-bit ELF file); damaged, whose process is told as cannot_decrypt; "
     "not_opened; not_searched, for stacks without symbols, because it is larger than 512 MB; left_out, of processes that execute more than 1,024 files, or whose files take more than 10 s of a processor.",
 )
-SILENT = Metric(
-    name="podtab_capture_silent_file_systems",
-    kind="gauge",
-    help="Pods that execute a file of a file system that does not answer (FUSE, NFS): the rest of their files is not read until it does. From 16 on no new program is read at all.",
-)
 NEWS_LOST = Metric(
     name="podtab_capture_process_news_lost",
     kind="counter",
@@ -277,7 +272,6 @@ HEALTH = (
     RING_SIZE,
     LIBRARIES,
     FILES,
-    SILENT,
     NEWS_LOST,
     SITES,
     LINK_KIND,

@@ -28,7 +28,7 @@ class FakeTargets:
     answer: Look = Look.DONE
     known: bool = False
 
-    def started(self, pid: int, at_ns: int, patience_seconds: float | None = None) -> None:
+    def started(self, pid: int, at_ns: int) -> None:
         self.asked.append(("started", pid))
 
     def ended(self, pid: int) -> None:
@@ -47,13 +47,13 @@ class FakeTargets:
     def knows(self, pid: int, since_ns: int) -> bool:
         return self.known
 
-    def rescan(self, at_ns: int, patience_seconds: float | None = None) -> None:
+    def rescan(self, at_ns: int) -> None:
         pass
 
     def status(self) -> list[LibraryStatus]:
         return []
 
-    def reconcile(self, alive: Iterable[int], at_ns: int, patience_seconds: float | None = None) -> None:
+    def reconcile(self, alive: Iterable[int], at_ns: int) -> None:
         self.asked.append(("reconcile", len(list(alive))))
 
     def since(self) -> list[tuple[str, int]]:

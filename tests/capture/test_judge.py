@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from agent.capture import reading
 from agent.capture import targets as module
-from agent.capture.elf import ElfFile
-from agent.capture.follower import Look
 from agent.capture.judge import Budget, Judge, Judged
 from agent.capture.plan import Plan, Unreadable
 from agent.capture.processes import Code, FileId, Mapped
 from agent.capture.selection import Choice
 from agent.capture.targets import Targets
 from agent.model import CoverageReason
-from tests.capture.machine import SITE, Machine
+from tests.capture.machine import Machine
 
 
 def _real(path: Path, *, named: bool = False) -> Mapped:
@@ -167,100 +162,3 @@ def test_files_without_tls_are_remembered_up_to_a_bound(monkeypatch: pytest.Monk
             assert judge.look(_real(path), Budget()) is None
         assert len(judge._without_tls) <= 3
     assert judge.counts == {Judged.OTHER_FORMAT: 10}
-
-
-def _two_pods(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, bad: Callable[[], None]
-) -> tuple[Targets, dict[int, list[Path]]]:
-    """Process 1 maps a file whose reading does ``bad``; process 2, of another pod, one that is as files are.  Both have TLS."""
-    one, two = tmp_path / "bad", tmp_path / "good"
-    for path in (one, two):
-        path.write_bytes(Path(sys.executable).resolve().read_bytes())
-    files = {1: [one], 2: [two]}
-    machine = Machine(files={1: [], 2: []}, cgroup={1: (1, "/one"), 2: (2, "/two")})
-    monkeypatch.setattr(module, "read_process", machine._read)
-    monkeypatch.setattr(
-        module, "mapped_code", lambda pid: Code(files=tuple(_real(path, named=True) for path in files[pid]))
-    )
-    number = one.stat().st_ino
-
-    def planner(elf: ElfFile) -> Plan:
-        if os.fstat(elf._descriptor).st_ino == number:
-            bad()
-        return Plan(sites=(SITE,))
-
-    targets = Targets(
-        machine.kernel, planner=planner, choose=lambda _: Choice.SELECTED, learn=lambda _: None, told=True
-    )
-    return targets, files
-
-
-def _wait_for(event: threading.Event) -> None:
-    event.wait(20)
-
-
-def _until(happens: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not happens():
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
-
-
-def test_a_file_made_to_cost_time_makes_no_other_pod_wait(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The other one is read and probed while it is still being read; so it would be with any number of seconds."""
-    stop = threading.Event()
-
-    def endless() -> None:
-        while not stop.is_set():
-            with reading.waiting():  # as each of an ELF file's reads does
-                pass
-
-    targets, _ = _two_pods(monkeypatch, tmp_path, endless)
-    targets.started(1, 0, 0.01)
-    targets.started(2, 0, 0.01)
-    _until(lambda: targets.look(2, 0) is Look.DONE)
-    assert [one.process.pid for one in targets.coverage()] == [2]
-    assert targets.look(1, 0) is Look.LATER
-    stop.set()
-    _until(lambda: targets.look(1, 0) is Look.DONE)
-    assert [one.reason for one in targets.coverage()] == [CoverageReason.READABLE] * 2
-
-
-def test_a_file_system_that_does_not_answer_costs_its_own_pod_and_is_told(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """Not looked at for ever, either; when it answers, all is as it should be."""
-    answer = threading.Event()
-
-    def silent() -> None:
-        with reading.waiting():
-            answer.wait(20)
-
-    monkeypatch.setattr(reading, "SILENT_AFTER_SECONDS", 0.05)
-    targets, _ = _two_pods(monkeypatch, tmp_path, silent)
-    targets.started(1, 0)  # waits for what is read, and not for what is not
-    targets.started(2, 0)
-    said = {one.process.pid: one for one in targets.coverage()}
-    assert said[2].reason is CoverageReason.READABLE
-    assert said[1].reason is CoverageReason.CANNOT_DECRYPT
-    assert "does not answer" in said[1].detail
-    assert targets.sight.silent == 1
-    assert targets.look(1, 0) is Look.DONE
-    answer.set()
-    _until(lambda: targets.sight.silent == 0)
-    targets.rescan(20 * 10**9)
-    _until(lambda: targets.look(1, 0) is Look.DONE)
-    assert [one.reason for one in targets.coverage()] == [CoverageReason.READABLE] * 2
-
-
-def test_a_process_that_ends_takes_its_reading_along(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Whoever starts thousands of them has one file of them read."""
-    stop = threading.Event()
-    targets, files = _two_pods(monkeypatch, tmp_path, lambda: _wait_for(stop))
-    files[1] += [tmp_path / "good"]
-    targets.started(1, 0, 0.01)
-    targets.ended(1)
-    stop.set()
-    _until(lambda: targets.judged[Judged.TLS] == 1)
-    targets.started(2, 0)
-    assert targets.judged[Judged.TLS] == 2

@@ -189,7 +189,7 @@ def test_a_process_that_was_there_before_its_probe_is_known(monkeypatch: pytest.
     targets = machine.targets(monkeypatch)
     targets.started(1, 0)
     assert targets.coverage()[0].older_than_probe
-    monkeypatch.setattr(module, "ticks_since_boot", lambda: 1)
+    monkeypatch.setattr(module, "_ticks_since_boot", lambda: 1)
     machine.files[2] = [NODE]
     targets.started(2, 0)
     assert not targets.coverage()[1].older_than_probe
