@@ -59,7 +59,14 @@ def _options(
     pass
 
 
-@app.command()
+@app.command(
+    epilog=(
+        "For instance:\n"
+        "  podtab run                             # every setting at its default\n"
+        "  podtab run --listen 127.0.0.1:9464     # for this machine only\n"
+        "  podtab run -c podtab.yaml --log-level debug"
+    )
+)
 def run(
     config: ConfigFile = None,
     listen: Annotated[str, typer.Option(help="Address of /metrics, /healthz, /readyz, as HOST:PORT or :PORT.")] = "",
@@ -83,14 +90,21 @@ def run(
     raise typer.Exit(run_agent(settings, doctor=doctor))
 
 
-@app.command()
+@app.command(
+    epilog=(
+        "For instance:\n"
+        "  podtab record slow.tape --seconds 60   # lengths, times, some headers\n"
+        "  podtab record slow.tape --content      # prompts too; Ctrl-C ends it\n"
+        "  podtab replay slow.tape"
+    )
+)
 def record(
     file: Annotated[Path, typer.Argument(help="The tape to make; must not exist.")],
     config: ConfigFile = None,
     content: Annotated[
         bool, typer.Option("--content", help="Also message bodies, which hold prompts and answers. Else only lengths.")
     ] = False,
-    seconds: Annotated[float, typer.Option(help="Stop after this long; 0: when interrupted.")] = 0.0,
+    seconds: Annotated[float, typer.Option(min=0.0, help="Stop after this long; 0: when interrupted.")] = 0.0,
 ) -> None:
     """Capture onto a tape, for `podtab replay`.  Needs root, or BPF, PERFMON and SYS_PTRACE."""
     from agent.config import load
@@ -100,7 +114,13 @@ def record(
     raise typer.Exit(record_tape(settings, file, content=content or settings.record.content, seconds=seconds))
 
 
-@app.command()
+@app.command(
+    epilog=(
+        "For instance:\n"
+        "  podtab replay slow.tape                # a table, one line a call\n"
+        "  podtab replay calls.jsonl.gz --json | jq .cost_usd"
+    )
+)
 def replay(
     file: Annotated[
         Path,
@@ -129,7 +149,14 @@ app.add_typer(prices, name="prices")
 app.add_typer(signature, name="signature")
 
 
-@app.command()
+@app.command(
+    epilog=(
+        "For instance:\n"
+        "  podtab top                             # live, dearest first; Ctrl-C ends it\n"
+        "  podtab top --once --by team --sort tokens\n"
+        "  podtab top --url 10.0.0.7:9464 -n shop --json"
+    )
+)
 def top(
     url: Annotated[
         str, typer.Option(help="Where the agent's metrics are: HOST:PORT, or a whole URL.")
@@ -149,7 +176,13 @@ def top(
     show_top(url=url, once=once, as_json=as_json, sort=sort, namespace=namespace, by=by, interval_seconds=interval)
 
 
-@app.command()
+@app.command(
+    epilog=(
+        "For instance:\n"
+        "  podtab coverage -n shop                # one namespace\n"
+        "  podtab coverage --strict               # for scripts: 1 where calls stay unread"
+    )
+)
 def coverage(
     url: Annotated[
         str, typer.Option(help="Where the agent's metrics are: HOST:PORT, or a whole URL.")
@@ -175,7 +208,13 @@ def coverage(
     raise typer.Exit(show_coverage(url=url, namespace=namespace, as_json=as_json, strict=strict))
 
 
-@app.command()
+@app.command(
+    epilog=(
+        "For instance:\n"
+        "  sudo podtab doctor                     # with the rights the agent would have\n"
+        "  podtab doctor -c podtab.yaml --json"
+    )
+)
 def doctor(
     config: ConfigFile = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,
@@ -187,7 +226,13 @@ def doctor(
     raise typer.Exit(examine(load(config), as_json=json))
 
 
-@app.command()
+@app.command(
+    epilog=(
+        "For instance:\n"
+        "  sudo make demo                         # brings the SDKs first\n"
+        "  podtab demo --hold                     # stays up for podtab top and the page"
+    )
+)
 def demo(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for machines.")] = False,
     calls: Annotated[int, typer.Option(help="How often each workload makes its calls.")] = 3,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import enum
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -318,7 +318,7 @@ def load(
             raise ConfigError(f"{path}: can't be read: {error.strerror}") from None
         except UnicodeDecodeError:
             raise ConfigError(f"{path}: is not UTF-8 text") from None
-    return loads(text, origin=str(path or "defaults"), overrides=overrides, environ=environ)
+    return loads(text, origin=str(path or "command line"), overrides=overrides, environ=environ)
 
 
 def loads(
@@ -331,7 +331,7 @@ def loads(
     """As ``load``, from a text."""
     data = parse(text, origin)
     for name, value in (overrides or {}).items():
-        insert(data, Config, SHORT_NAMES.get(name, name), value, "command line")
+        _override(data, name, value)
     config = build(Config, data, origin)
     environ = os.environ if environ is None else environ
     _check(config, origin)
@@ -342,6 +342,17 @@ def loads(
             config.attribution, source=_source(config.attribution, in_cluster="KUBERNETES_SERVICE_HOST" in environ)
         ),
     )
+
+
+def _override(data: dict[Hashable, object], name: str, value: str) -> None:
+    """Put it over the file's value.  It is tried alone first: a mistake on the command line is not blamed on the file."""
+    origin, key = f"--{name.replace('_', '-')}", SHORT_NAMES.get(name, name)
+    alone: dict[Hashable, object] = {}
+    insert(alone, Config, key, value, origin)
+    config = build(Config, alone, origin)
+    if key == "listen":
+        _check_listen(config.listen, origin)
+    insert(data, Config, key, value, origin)
 
 
 def _source(attribution: Attribution, *, in_cluster: bool) -> NameSource:
@@ -355,11 +366,15 @@ def _source(attribution: Attribution, *, in_cluster: bool) -> NameSource:
     return NameSource.IN_CLUSTER if in_cluster else NameSource.HOST
 
 
+def _check_listen(listen: str, origin: str) -> None:
+    port = listen.rpartition(":")[2]
+    if ":" not in listen or not port.isascii() or not port.isdigit() or not 0 <= int(port[:6]) <= 65535:
+        raise ConfigError(f"{origin}: listen must be HOST:PORT or :PORT with a port from 0 to 65535")
+
+
 def _check(config: Config, origin: str) -> None:
     """What no single key can say."""
-    port = config.listen.rpartition(":")[2]
-    if ":" not in config.listen or not port.isascii() or not port.isdigit() or not 0 <= int(port[:6]) <= 65535:
-        raise ConfigError(f"{origin}: listen must be HOST:PORT or :PORT with a port from 0 to 65535")
+    _check_listen(config.listen, origin)
     source, named = config.attribution.source, config.attribution
     if source is NameSource.POD_LIST and not named.pod_list:
         raise ConfigError(f"{origin}: attribution.source is pod_list, so attribution.pod_list must name a file")

@@ -11,6 +11,10 @@ import pytest
 from agent import __version__
 
 COMMANDS = ("run", "record", "replay", "top", "coverage", "doctor", "demo")
+BELOW = (
+    *(("prices", name) for name in ("show", "diff", "check", "update")),
+    *(("signature", name) for name in ("make", "check")),
+)
 
 
 def podtab(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -29,12 +33,14 @@ def test_the_version_is_the_packages() -> None:
     assert podtab("--version").stdout == f"podtab {__version__}\n"
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_has_a_help_of_its_own(command: str) -> None:
-    """Without starting anything, and quickly: imports stand inside the commands."""
-    result = podtab(command, "--help")
+@pytest.mark.parametrize("command", [*((name,) for name in COMMANDS), *BELOW], ids=" ".join)
+def test_every_command_has_a_help_of_its_own(command: tuple[str, ...]) -> None:
+    """With lines to copy, and without starting anything: imports stand inside the commands."""
+    result = podtab(*command, "--help")
     assert result.returncode == 0
     assert "Usage" in result.stdout
+    instance = result.stdout.partition("For instance:")[2]
+    assert f"{'make' if command == ('demo',) else 'podtab'} {' '.join(command)}" in instance
 
 
 @pytest.mark.parametrize(
@@ -44,6 +50,7 @@ def test_every_command_has_a_help_of_its_own(command: str) -> None:
         (("replay",), "file"),
         (("unknown",), "unknown"),
         (("demo", "--calls", "many"), "--calls"),
+        (("record", "tape", "--seconds", "-1"), "--seconds"),
     ],
 )
 def test_a_wrong_option_is_named(arguments: tuple[str, ...], word: str) -> None:

@@ -33,6 +33,30 @@ def test_a_file_and_the_command_line(tmp_path: Path) -> None:
     assert (config.listen_host, config.listen_port, config.capture.poll_interval_ms) == ("127.0.0.1", 0, 25)
 
 
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        ({"listen": "foo"}, "--listen: listen must be HOST:PORT"),
+        ({"log_level": "loud"}, "--log-level: logging.level must be one of"),
+        ({"capture.poll_interval_ms": "-1"}, "--capture.poll-interval-ms: capture.poll_interval_ms must be between"),
+    ],
+)
+def test_a_mistake_on_the_command_line_is_not_blamed_on_the_file(
+    tmp_path: Path, overrides: dict[str, str], said: str
+) -> None:
+    """Nor on defaults, where there is no file; and a mistake in the file is the file's, whatever stands over it."""
+    file = tmp_path / "podtab.yaml"
+    file.write_text("cluster: prod\n")
+    for path in (file, None):
+        with pytest.raises(ConfigError) as caught:
+            load(path, overrides=overrides)
+        assert str(caught.value).startswith(said)
+    file.write_text("capture: {ring_bytes: 3MiB}\n")
+    with pytest.raises(ConfigError) as caught:
+        load(file, overrides={"listen": ":1"})
+    assert str(caught.value).startswith(f"{file}: capture.ring_bytes")
+
+
 def test_an_ipv6_address_loses_its_brackets() -> None:
     """Servers bind to ::1, people write [::1]:9464."""
     assert loads('listen: "[::1]:9464"').listen_host == "::1"

@@ -41,6 +41,8 @@ class TapeWriter:
         try:
             # Exclusive and private: a tape can hold what people said to a model.
             self._file: BinaryIO = open(path, "xb", opener=_private)  # noqa: SIM115 - the writer is the context manager
+        except FileExistsError:
+            raise TapeError(f"{path}: is there already, and a tape is never written over; name another file") from None
         except OSError as error:
             raise TapeError(f"{path}: can't be made: {error.strerror}") from None
         self._write({"format": FORMAT, "version": VERSION, "content": content})

@@ -267,7 +267,8 @@ def sites(facts: Facts) -> Check:
     if not facts.libraries:
         meaning = "no running process uses a TLS library that podtab reads; later ones are found when they start"
         return Check(name="sites", grade=Grade.OK, found="no library in use", meaning=meaning)
-    found = f"{len(facts.libraries)} libraries in {sum(library.processes for library in facts.libraries)} processes"
+    libraries, processes = len(facts.libraries), sum(library.processes for library in facts.libraries)
+    found = f"{libraries} {'library' if libraries == 1 else 'libraries'} in {processes} process{'' if processes == 1 else 'es'}"
     broken = [
         f"{library.path} ({', '.join((*library.missing, *filter(None, [library.error])))})"
         for library in facts.libraries

@@ -22,7 +22,13 @@ Tables = Annotated[str, typer.Option(help="Newer base tables (prices.tables of t
 Day = Annotated[str, typer.Option(help="A day or a moment, UTC: 2026-11-24 or 2026-11-24T08:30. Default: now.")]
 
 
-@prices.command()
+@prices.command(
+    epilog=(
+        "For instance:\n"
+        "  podtab prices show gpt-4o              # at every provider that has it\n"
+        "  podtab prices show openai/gpt-4o --tier batch --at 2026-09-01"
+    )
+)
 def show(
     model: Annotated[str, typer.Argument(help="The model's name on the wire, or PROVIDER/MODEL.")],
     at: Day = "",
@@ -63,7 +69,13 @@ def show(
         raise typer.Exit(1)
 
 
-@prices.command()
+@prices.command(
+    epilog=(
+        "For instance:\n"
+        "  podtab prices diff --from 2026-09-01   # since then, in the tables in force\n"
+        "  podtab prices diff newer.json          # what those would change"
+    )
+)
 def diff(
     file: Annotated[
         Optional[Path],  # noqa: UP045
@@ -86,7 +98,13 @@ def diff(
     typer.echo(f"{number} prices differ")
 
 
-@prices.command()
+@prices.command(
+    epilog=(
+        "For instance:\n"
+        "  podtab prices check --differences      # each model, too\n"
+        "  podtab prices check --against litellm.json --json"
+    )
+)
 def check(
     against: Annotated[
         str, typer.Option(help="Another copy of LiteLLM's map than the one that came with podtab.")
@@ -137,7 +155,7 @@ def check(
         raise typer.Exit(1)
 
 
-@prices.command()
+@prices.command(epilog=("For instance:\n  podtab prices update newer.json --to /etc/podtab/prices.json"))
 def update(
     source: Annotated[str, typer.Argument(help="A file, or the address of a mirror inside the cluster (http, https).")],
     target: Annotated[Path, typer.Option("--to", help="Where prices.tables of the configuration points.")],

@@ -13,7 +13,12 @@ signature = typer.Typer(
 )
 
 
-@signature.command()
+@signature.command(
+    epilog=(
+        "For instance:\n"
+        "  podtab signature make build/server --library openssl --version 3.0.19 > signatures/server.yaml"
+    )
+)
 def make(
     binary: Annotated[
         Path, typer.Argument(help="A program or library that still has its symbols, as it is before strip.")
@@ -24,8 +29,6 @@ def make(
 ) -> None:
     """
     Print a signature made from BINARY, for a file in the folder that `capture.signatures` names.
-
-    For instance: podtab signature make build/server --library openssl --version 3.0.19 > signatures/server.yaml
 
     It holds the first bytes of SSL_read, SSL_write and their like, without what a linker changes, and only where no other function of BINARY begins so. It fits
     the same build after strip, and usually others by the same compiler with the same options.
@@ -38,7 +41,13 @@ def make(
     typer.echo(made.text, nl=False)
 
 
-@signature.command()
+@signature.command(
+    epilog=(
+        "For instance:\n"
+        "  podtab signature check ours /opt/app/server\n"
+        "  podtab signature check signatures/ /opt/app/server"
+    )
+)
 def check(
     file: Annotated[
         Path, typer.Argument(help="A signature, or a folder of them; 'ours' for those that podtab brings.")

@@ -67,7 +67,7 @@ def test_a_full_tape_says_so(tmp_path: Path) -> None:
 def test_a_tape_is_not_written_over(tmp_path: Path) -> None:
     """A second recording needs a name of its own."""
     write(tmp_path / "t", content=True)
-    with pytest.raises(TapeError, match="can't be made"):
+    with pytest.raises(TapeError, match="is there already"):
         TapeWriter(tmp_path / "t", content=True, max_bytes=1)
 
 
