@@ -122,7 +122,9 @@ def settle(box: Sandbox, pods: Sequence[Pod], agent: Watcher) -> tuple[Agreement
 
 
 def _hold(agent: Watcher) -> None:
-    _say(f"the agent stays: curl -s {agent.url} | promtool check metrics; Ctrl-C ends it")
+    _say(
+        f"the agent stays: podtab top --url {agent.url}, or its page, {agent.url.removesuffix('metrics')}; Ctrl-C ends it"
+    )
     try:
         while True:
             agent.check()

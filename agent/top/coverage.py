@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from rich import box
-from rich.console import Console, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -22,6 +23,8 @@ UNREADABLE = 1
 """Exit code of ``--strict``."""
 # Where standard output is no terminal: wide enough for a path and a remedy.
 _PIPE_WIDTH = 200
+# Below it columns would fold names letter by letter.
+_TABLE_WIDTH = 130
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +78,27 @@ def drawn(told: Sequence[Covered]) -> list[RenderableType]:
         return [Text("No process that uses TLS is known here: nothing can be missed, and nothing is seen.")]
     readable = sum(row.reason == CoverageReason.READABLE for row in told)
     processes = "1 process" if len(told) == 1 else f"{len(told):,} processes"
-    return [Text(f" {readable:,} of {processes} with TLS readable", style="bold"), _table(told)]
+    return [Text(f" {readable:,} of {processes} with TLS readable", style="bold"), _Body(told)]
+
+
+class _Body:
+    """A table where there is room for seven columns; else a line a process, with what to do below it."""
+
+    def __init__(self, told: Sequence[Covered]) -> None:
+        # Those that something can be done about come first.
+        self._told = sorted(told, key=lambda row: row.reason == CoverageReason.READABLE)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        if options.max_width >= _TABLE_WIDTH:
+            yield _table(self._told)
+            return
+        yield Text("")
+        for row in self._told:
+            where = f"{row.node}: " if row.node else ""
+            yield Text.assemble(f" {where}{_pod(row)}  {_process(row)}  ", _state(row))
+            below = [part for part in (text(row.process, "library"), _said(row).plain) if part]
+            if below:
+                yield Padding(Text("\n".join(below), style="dim"), (0, 1, 0, 3))
 
 
 def _table(told: Sequence[Covered]) -> Table:
@@ -83,20 +106,35 @@ def _table(told: Sequence[Covered]) -> Table:
     nodes = any(row.node for row in told)
     for name in ("pod", "workload", *(("node",) if nodes else ()), "process", "state", "library", "what to do"):
         table.add_column(name, overflow="fold")
-    # Those that something can be done about come first.
-    for row in sorted(told, key=lambda row: row.reason == CoverageReason.READABLE):
-        pod, process = row.pod, row.process
-        pid = number(process, "pid")
-        said = Text(text(process, "detail"))
-        if text(process, "remedy"):
-            said.append(f"{' ' if said else ''}→ {text(process, 'remedy')}")
+    for row in told:
+        pod = row.pod
         table.add_row(
-            Text(f"{text(pod, 'namespace')}/{text(pod, 'pod')}".strip("/") or "–"),
+            Text(_pod(row)),
             Text(short(f"{text(pod, 'workload_kind')}/{text(pod, 'workload')}")),
             *((Text(row.node),) if nodes else ()),
-            Text(f"{text(process, 'name')} ({pid:.0f})" if pid is not None else text(process, "name")),
-            Text(row.reason, style="green" if row.reason == CoverageReason.READABLE else "yellow"),
-            Text(text(process, "library") or "–"),
-            said,
+            Text(_process(row)),
+            _state(row),
+            Text(text(row.process, "library") or "–"),
+            _said(row),
         )
     return table
+
+
+def _pod(row: Covered) -> str:
+    return f"{text(row.pod, 'namespace')}/{text(row.pod, 'pod')}".strip("/") or "–"
+
+
+def _process(row: Covered) -> str:
+    name, pid = text(row.process, "name"), number(row.process, "pid")
+    return name if pid is None else f"{name} ({pid:.0f})"
+
+
+def _state(row: Covered) -> Text:
+    return Text(row.reason, style="green" if row.reason == CoverageReason.READABLE else "yellow")
+
+
+def _said(row: Covered) -> Text:
+    said = Text(text(row.process, "detail"))
+    if text(row.process, "remedy"):
+        said.append(f"{' ' if said else ''}→ {text(row.process, 'remedy')}")
+    return said

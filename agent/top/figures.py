@@ -78,6 +78,13 @@ class Pod:
         return self.priced_usd
 
     @property
+    def tokens_known(self) -> bool:
+        """False where every call left its usage unsaid: the counts are then not 0, but nobody's to tell."""
+        return bool(
+            self.input_tokens or self.cached_tokens or self.output_tokens or self.reported or not self.evidenced
+        )
+
+    @property
     def evidence_share(self) -> float | None:
         return self.reported / self.evidenced if self.evidenced else None
 

@@ -162,9 +162,9 @@ def fields(pod: Pod) -> dict[str, int | float | dict[str, int] | None]:
     return {
         "calls": pod.calls,
         "errors": pod.errors,
-        "input_tokens": pod.input_tokens,
-        "cached_tokens": pod.cached_tokens,
-        "output_tokens": pod.output_tokens,
+        "input_tokens": pod.input_tokens if pod.tokens_known else None,
+        "cached_tokens": pod.cached_tokens if pod.tokens_known else None,
+        "output_tokens": pod.output_tokens if pod.tokens_known else None,
         "cost_usd": pod.cost_usd,
         "unpriced": pod.unpriced,
         # JSON has no infinity: beyond the last bucket nothing is known but that.

@@ -53,8 +53,10 @@ class Column:
     """Needs two pages."""
     right: bool = True
     cut: bool = False
-    """A name, which may end in an ellipsis."""
+    """A name, which may have an ellipsis in its middle."""
     summed: bool = True
+    unknown_by: frozenset[By] = frozenset()
+    """Rows of which no page says it: histograms name no team."""
 
 
 def rows(snapshot: Snapshot, found: Mapping[Key, Rate], *, sort: Sort) -> list[Row]:
@@ -138,7 +140,11 @@ def _headline(shown: Sequence[Row], *, width: int, source: str, live: bool, by: 
 
 
 def _table(shown: Sequence[Row], *, whole: Sequence[Row], width: int, live: bool, sums: bool, by: By) -> Table:
-    columns = [column for column in (*NAMES[by], *COLUMNS) if column.from_width <= width and (live or not column.live)]
+    columns = [
+        column
+        for column in (*NAMES[by], *COLUMNS)
+        if column.from_width <= width and (live or not column.live) and by not in column.unknown_by
+    ]
     all_sums = Row(pod=total(row.pod for row in whole), rate=total_rate([row.rate for row in whole if row.rate]))
     feet = [column.cell(all_sums) if sums and column.summed else Text("") for column in columns]
     cells = [[column.cell(row) for row in shown] for column in columns]
@@ -150,8 +156,18 @@ def _table(shown: Sequence[Row], *, whole: Sequence[Row], width: int, live: bool
         justify: JustifyMethod = "right" if column.right else "left"
         table.add_column(column.head, footer=foot, justify=justify, width=size, no_wrap=True, overflow="ellipsis")
     for row in zip(*cells, strict=True):
-        table.add_row(*row)
+        table.add_row(
+            *(_cut(cell, size) if column.cut else cell for column, cell, size in zip(columns, row, widths, strict=True))
+        )
     return table
+
+
+def _cut(cell: Text, size: int) -> Text:
+    """In the middle: names of one Deployment's pods, and of a team's services, differ at their end."""
+    if cell.cell_len <= size:
+        return cell
+    tail = (size - 1) // 2
+    return Text.assemble(cell[: size - 1 - tail], "…", cell[len(cell) - tail :])
 
 
 def _widths(columns: Sequence[Column], cells: Sequence[Sequence[Text]], feet: Sequence[Text], width: int) -> list[int]:
@@ -239,7 +255,12 @@ def _evidence(row: Row) -> Text:
 
 
 def _tokens(count: Callable[[Pod], int]) -> Callable[[Row], Text]:
-    return lambda row: Text(text.number(count(row.pod)), style="" if count(row.pod) else "dim")
+    def cell(row: Row) -> Text:
+        if not row.pod.tokens_known:
+            return Text("?", style="dim")
+        return Text(text.number(count(row.pod)), style="" if count(row.pod) else "dim")
+
+    return cell
 
 
 NAMES = {
@@ -260,7 +281,12 @@ COLUMNS = (
     Column(head="in", cell=_tokens(lambda pod: pod.input_tokens)),
     Column(head="cached", cell=_tokens(lambda pod: pod.cached_tokens), from_width=76),
     Column(head="out", cell=_tokens(lambda pod: pod.output_tokens)),
-    Column(head="p50", cell=lambda row: Text(text.seconds(row.pod.p50_seconds)), from_width=92),
+    Column(
+        head="p50",
+        cell=lambda row: Text(text.seconds(row.pod.p50_seconds)),
+        from_width=92,
+        unknown_by=frozenset({By.TEAM}),
+    ),
     Column(head="evidence", cell=_evidence, from_width=104),
     Column(head="$/hour", cell=_cost_rate, from_width=88, live=True),
     Column(head="cost", cell=_cost),

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from rich.console import Console
 
-from agent.top.coverage import coverage
+from agent.top.coverage import coverage, drawn, rows
 from agent.top.scrape import TopError
 
 FINE = {"pid": 1, "name": "node", "reason": "readable", "library": "/usr/bin/node", "detail": "", "remedy": ""}
@@ -59,6 +61,24 @@ def test_each_process_has_its_reason_and_remedy(url: str, capsys: pytest.Capture
     assert said.index("cannot_decrypt") < said.index("not_selected") < said.index("node (1)")
     assert "/usr/bin/node" in said
     assert "\x1b" not in said
+
+
+def test_a_narrow_terminal_has_no_columns() -> None:
+    """A line a process and what to do below it, whole words: columns would fold names letter by letter."""
+    console = Console(file=io.StringIO(), width=80, color_system=None)
+    for part in drawn(rows(("node-1", pod) for pod in PODS["pods"])):
+        console.print(part)
+    assert isinstance(console.file, io.StringIO)
+    lines = [line.rstrip() for line in console.file.getvalue().splitlines()]
+    assert lines[2:] == [
+        " node-1: shop/web-1  java?[2J (2)  cannot_decrypt",
+        "   /opt/java",
+        "   JSSE is no library → send its traces",
+        " node-1: ml/web-1  curl (3)  not_selected",
+        "   left out",
+        " node-1: shop/web-1  node (1)  readable",
+        "   /usr/bin/node",
+    ]
 
 
 @pytest.mark.parametrize(("namespace", "code"), [("", 1), ("shop", 1), ("ml", 0)])

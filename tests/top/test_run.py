@@ -13,8 +13,8 @@ from rich.console import Console
 
 from agent.sinks.http import HttpServer
 from agent.top import run, top
-from agent.top.figures import read
-from agent.top.run import History
+from agent.top.figures import Pod, read
+from agent.top.run import History, fields
 from agent.top.scrape import TopError
 from tests.top.pages import CHECKOUT, VLLM, Agent
 
@@ -38,6 +38,13 @@ def test_over_a_pipe_it_is_one_table(url: str, capsys: pytest.CaptureFixture[str
     assert "\x1b" not in text
     assert "shop/checkout-1" in text
     assert "unpriced" in text
+
+
+def test_tokens_that_nobody_told_are_null() -> None:
+    """A call that is due one and told none, against one that was refused."""
+    for evidenced, tokens in ((1, None), (0, 0)):
+        said = fields(Pod(namespace="", name="p", workload="", calls=1, evidenced=evidenced))
+        assert (said["input_tokens"], said["cached_tokens"], said["output_tokens"]) == (tokens,) * 3
 
 
 def test_json_says_null_for_unknown(url: str, capsys: pytest.CaptureFixture[str]) -> None:

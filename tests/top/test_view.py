@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.cells import cell_len
@@ -38,10 +39,13 @@ def draw(
     height: int | None = None,
     live: bool = False,
     trouble: str = "",
+    by: By = By.POD,
 ) -> list[str]:
     console = Console(file=io.StringIO(), width=width, color_system=None, force_terminal=True)
     console.print(
-        screen(snapshot, shown, width=width, height=height, source="http://x/metrics", live=live, trouble=trouble)
+        screen(
+            snapshot, shown, width=width, height=height, source="http://x/metrics", live=live, trouble=trouble, by=by
+        )
     )
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue().splitlines()
@@ -86,6 +90,38 @@ def test_no_figure_is_cut(width: int, live: bool) -> None:
     table = lines[2:-1]
     assert [line for line in table if "unpriced" in line and "vllm" in line]
     assert not [part for line in table for part in line.split() if "…" in part and part[0] in "≥$0123456789"]
+
+
+def test_what_was_not_said_is_not_0() -> None:
+    """Tokens of a pod none of whose calls told its usage; those of refused calls are 0."""
+    made = Agent()
+    made.cut(CHECKOUT)
+    made.refused(BROKEN)
+    made.priced(CRON)
+    now = read(made.page, 0.0)
+    lines = draw(now, chosen(now))
+    assert line_of(lines, "checkout-1").split()[4:7] == ["?", "?", "?"]
+    assert line_of(lines, "nokey").split()[4:7] == ["0", "0", "0"]
+
+
+def test_names_are_cut_where_they_are_alike() -> None:
+    """Pods of one Deployment differ at their end, namespaces at their beginning."""
+    made = Agent()
+    for end in ("x2k8q", "m4n7z"):
+        made.priced(replace(CHECKOUT, pod=f"a-service-with-a-long-name-7c9d8f6b54-{end}"))
+    now = read(made.page, 0.0)
+    shown = draw(now, chosen(now), width=80)
+    for end in ("x2k8q", "m4n7z"):
+        name = line_of(shown, end).split()[0]
+        assert name.startswith("shop/")
+        assert "…" in name
+
+
+def test_what_no_page_says_has_no_column() -> None:
+    """Histograms name no team, so a team has no median."""
+    for by, column in ((By.TEAM, False), (By.NAMESPACE, True)):
+        now = read(agent().page, 0.0, by=by)
+        assert (" p50" in "\n".join(draw(now, chosen(now), by=by))) is column
 
 
 def test_rates_are_drawn_when_there_are_any() -> None:

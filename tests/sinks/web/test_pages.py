@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import pytest
 
+from agent.model import Evidence, Outcome, Usage
 from agent.sinks.web import pages
 from tests.pricing.calls import call
 from tests.sinks.entries import entry
@@ -73,6 +74,23 @@ def test_a_node_is_shown(made: Made) -> None:
         assert page.locator("#coverage-sum").inner_text() == "2 of 5 processes that use TLS can be read."
         assert page.locator("#banner").is_hidden()
         assert errors == []
+
+
+@browser
+def test_what_was_not_said_is_not_0(made: Made) -> None:
+    """Tokens of calls that told no usage are a dash; those of a refused one, which used none, are 0."""
+    refused = call(usage=Usage(), evidence=Evidence.NOT_APPLICABLE, outcome=Outcome.CLIENT_ERROR)
+    made.site.accept(entry("silent", call(usage=Usage(), evidence=Evidence.ABSENT)))
+    made.site.accept(entry("refused", refused))
+    made.site.accept(entry("plain"))
+    with browsing(url(made)) as page:
+        page.wait_for_selector("#call-rows tr")
+        for table, who, tokens in (("spend", "th", 6), ("call", "td:nth-child(2)", 5)):
+            shown = {
+                row.locator(who).first.inner_text().split()[0]: row.locator("td").nth(tokens - 1).inner_text()
+                for row in page.locator(f"#{table}-rows tr").all()
+            }
+            assert shown == {"silent": "–", "refused": "0", "plain": "1,200"}, table
 
 
 @browser

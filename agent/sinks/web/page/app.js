@@ -112,6 +112,10 @@ function costCell(row) {
   return Number(row.cost_usd) === 0 ? cell("not known", unknown, "number") : cell("≥ " + dollars(row.cost_usd), unknown, "number");
 }
 
+// Calls that told no usage have no tokens to show, which is not 0.
+const tokensCell = (tokens, unknown) => cell(unknown && !Object.keys(tokens).length ? "–" : count(sum(tokens)), "", "number");
+const TOLD = ["reported", "not_applicable"];
+
 function drawSpend() {
   const value = SORTS[state.sort];
   const sign = state.descending ? -1 : 1;
@@ -126,7 +130,7 @@ function drawSpend() {
     spark.append(sparkline(points, rate));
     made.append(
       heading(who(row), row.namespace), cell(row.workload, row.workload_kind), cell(row.team || "–"), costCell(row), spark,
-      cell(count(row.calls), "", "number"), cell(count(sum(row.tokens)), "", "number"),
+      cell(count(row.calls), "", "number"), tokensCell(row.tokens, row.unpriced_calls > 0),
       cell(count(row.errors), "", row.errors ? "number bad-word" : "number"), cell(clock(row.last_call_at), "", "number"),
     );
     return made;
@@ -143,7 +147,7 @@ function drawCalls(calls) {
       heading(clock(call.at)), cell(call.pod || call.workload, call.namespace), cell(call.provider, call.api),
       cell(model, call.tool_calls.length ? "asks for " + call.tool_calls.join(", ") : call.operation),
       cell(words(call.outcome) + (fine ? "" : ` (${call.status || "no answer"})`), call.retry_count ? `retry ${call.retry_count}` : "", fine ? "" : "bad-word"),
-      cell(count(sum(call.tokens)), "", "number"),
+      tokensCell(call.tokens, !TOLD.includes(call.evidence)),
       call.cost_usd === undefined ? cell(words(call.unpriced), "", "number") : cell(dollars(call.cost_usd), "", "number"),
       cell(seconds(call.duration_seconds), first === null ? "" : "first " + seconds(first), "number"),
       cell(words(call.evidence), call.lost_bytes ? count(call.lost_bytes) + " bytes lost" : ""),
