@@ -145,10 +145,14 @@ class ElfFile:
         if table is None or table.link >= len(self._sections):
             return self.separate.names_with(part) if self.separate is not None else []
         text = self._table(self._sections[table.link])
-        bounds = {(text.rfind(b"\0", 0, at) + 1, text.find(b"\0", at)) for at in _occurrences(text, part.encode())}
-        return [
-            text[start:end].decode(errors="replace") for start, end in sorted(bounds) if end - start < MAX_NAME_BYTES
-        ]
+        found: set[str] = set()
+        for at in _occurrences(text, part.encode()):
+            # No further than a name may go: a table without an end between its names would be gone through a thousand times.
+            first = max(0, at - MAX_NAME_BYTES)
+            start, end = text.rfind(b"\0", first, at), text.find(b"\0", at, at + MAX_NAME_BYTES)
+            if end >= 0 and (start >= 0 or not first) and end - start <= MAX_NAME_BYTES:
+                found.add(text[start + 1 : end].decode(errors="replace"))
+        return sorted(found)
 
     @property
     def has_symbols(self) -> bool:

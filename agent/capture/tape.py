@@ -121,10 +121,12 @@ def read_tape(path: Path) -> Iterator[Record]:
                 raise TapeError(f"{path}: not a tape; make one with: podtab record {path}")
             if head.get("version") != VERSION:
                 raise TapeError(f"{path}: tape version {head.get('version')}, this podtab reads {VERSION}")
+            # Behind the last whole record: the unpacker's own place is behind what it took of a record that ends too soon.
+            at = unpacker.tell()
             for value in unpacker:
                 yield _record(value)
-                read += 1
-            complete = unpacker.tell() == path.stat().st_size
+                read, at = read + 1, unpacker.tell()
+            complete = at == path.stat().st_size
         except (msgpack.UnpackException, ValueError, TypeError, IndexError, UnicodeDecodeError):
             raise TapeError(f"{path}: damaged after record {read}; what stands before it was read") from None
     if not complete:

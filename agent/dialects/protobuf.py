@@ -35,6 +35,8 @@ class Message:
         """Repeated: one by one, or packed."""
         found: list[int] = []
         for value in self._fields.get(field, ()):
+            if len(found) >= _MAX_FIELDS:
+                break
             found += [value] if isinstance(value, int) else _packed(value)
         return found[:_MAX_FIELDS]
 

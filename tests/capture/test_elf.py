@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agent.capture.elf import MAX_FUNCTION_BYTES, ElfError, ElfFile
+from agent.capture.elf import MAX_FUNCTION_BYTES, MAX_NAME_BYTES, ElfError, ElfFile
 
 
 @pytest.fixture(scope="module")
@@ -175,3 +175,38 @@ def test_a_library_that_is_not_there_is_one_search(library: Path) -> None:
         assert set(elf.functions(["SSL_read", "SSL_read_ex", "SSL_write"])) == {"SSL_read"}
         assert elf.functions(["gnutls_record_recv", "gnutls_record_send"]) == {}
         assert set(elf.functions(["SSL_hidden", "my_SSL_read"])) == {"SSL_hidden", "my_SSL_read"}
+
+
+@pytest.mark.parametrize("around", [b"x", b"SSL_"])
+def test_a_table_of_names_without_ends_costs_one_look(
+    around: bytes, monkeypatch: pytest.MonkeyPatch, library: Path
+) -> None:
+    """No name, whatever stands in it a thousand times; and what is looked through is what names may have, not the table each time."""
+    looked = 0
+
+    class Table(bytes):
+        def rfind(self, sub: bytes, start: int = 0, end: int = 0) -> int:  # type: ignore[override]
+            nonlocal looked
+            looked += end - start
+            return bytes.rfind(self, sub, start, end)
+
+    size = 4 * 1024**2
+    table = Table((b"SSL_" + around * 1000) * (size // (4 + 1000 * len(around))))
+    with library.open("rb") as file:
+        elf = ElfFile(file)
+        monkeypatch.setattr(elf, "_table", lambda section: table)
+        assert elf.names_with("SSL_") == []
+    assert 0 < looked <= 1000 * MAX_NAME_BYTES
+
+
+def test_a_name_as_long_as_may_be(monkeypatch: pytest.MonkeyPatch, library: Path) -> None:
+    """And not one letter more, wherever in it the part stands; the first of a table has nothing before it."""
+    longest = MAX_NAME_BYTES - 1
+    for name, found in ((b"SSL_".ljust(longest, b"x"), True), (b"SSL_".rjust(longest, b"x"), True)):
+        for before in (b"", b"\0", b"other\0"):
+            for more in (b"", b"y"):
+                table = before + more + name + b"\0last\0"
+                with library.open("rb") as file:
+                    elf = ElfFile(file)
+                    monkeypatch.setattr(elf, "_table", lambda section, table=table: table)
+                    assert elf.names_with("SSL_") == ([(more + name).decode()] if found and not more else [])

@@ -189,6 +189,16 @@ def test_the_end_comes_last_and_is_forgotten(fake: FakeRing, reader: RingReader)
     assert reader.connections_of(1) == []
 
 
+def test_an_end_in_a_later_turn_is_the_end_alone(fake: FakeRing, reader: RingReader) -> None:
+    """What was said was handed over before: no chunk without a byte."""
+    fake.put(data=b"bye")
+    (chunk,) = reader.drain(0)
+    fake.put(CLOSED)
+    (closed,) = reader.drain(0)
+    assert isinstance(chunk, Chunk)
+    assert closed == Closed(conn=chunk.conn, at_ns=2)
+
+
 def test_processes(fake: FakeRing, reader: RingReader) -> None:
     """What a process said comes before the news of its end; others' bytes are not touched."""
     fake.put(PROCESS_EXEC, pid=2)

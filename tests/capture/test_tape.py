@@ -72,19 +72,30 @@ def test_a_tape_is_not_written_over(tmp_path: Path) -> None:
 
 
 def test_a_cut_tape_gives_what_stands_before_the_cut(tmp_path: Path) -> None:
-    """At every byte: whole records come, then one sentence; a cut between records can't be seen and needs none."""
-    write(tmp_path / "t", content=True)
+    """At every byte: whole records come, then one sentence that names the one it ends in; a cut between records can't be seen and needs none."""
+    ends = []
+    with TapeWriter(tmp_path / "t", content=True, max_bytes=1_000_000) as tape:
+        ends.append(tape.size_bytes)
+        for record in RECORDS:
+            tape.write(record)
+            ends.append(tape.size_bytes)
     data = (tmp_path / "t").read_bytes()
+    assert len(data) == ends[-1]
     for cut in range(len(data)):
         (tmp_path / "c").write_bytes(data[:cut])
-        seen = []
+        whole = sum(end <= cut for end in ends) - 1
+        seen, said = [], ""
         try:
             for record in read_tape(tmp_path / "c"):
                 seen.append(record)  # noqa: PERF402 - what came before the error counts
         except TapeError as error:
-            assert str(tmp_path / "c") in str(error)
-        assert seen == RECORDS[: len(seen)]
-        assert len(seen) < len(RECORDS)
+            said = str(error)
+        assert seen == RECORDS[: max(whole, 0)], cut
+        if cut in ends:
+            assert said == ""
+        else:
+            assert said.startswith(f"{tmp_path / 'c'}: ")
+            assert (f"ends inside record {whole + 1};" if whole >= 0 else "not a tape") in said, cut
 
 
 @pytest.mark.parametrize(
@@ -130,3 +141,28 @@ def test_a_masked_head_is_as_long_as_the_head() -> None:
 def test_what_is_no_whole_head_is_all_masked(data: bytes) -> None:
     """In doubt nothing is shown."""
     assert masked_head(data) == b""
+
+
+def test_an_answers_reason_is_free_text() -> None:
+    """Status and allowed headers stay, at their length; what a server says beside the status does not."""
+    head = b"HTTP/1.1 429 your key sk-SECRET is used up\r\ncontent-type: text/plain\r\nset-cookie: SECRET\r\n\r\n"
+    masked = masked_head(head + b"BODY")
+    assert len(masked) == len(head)
+    assert masked.startswith(b"HTTP/1.1 429\r\ncontent-type: text/plain")
+    assert b"SECRET" not in masked
+
+
+def test_damage_is_told_by_its_place(tmp_path: Path) -> None:
+    """Behind the records that were read."""
+    write(tmp_path / "t", content=True)
+    with (tmp_path / "t").open("ab") as file:
+        file.write(msgpack.packb(["nonsense"]))
+    with pytest.raises(TapeError, match=f"damaged after record {len(RECORDS)};"):
+        list(read_tape(tmp_path / "t"))
+
+
+def test_a_map_of_another_format_is_no_tape(tmp_path: Path) -> None:
+    """Though it has a version."""
+    (tmp_path / "t").write_bytes(msgpack.packb({"format": "else", "version": 1}))
+    with pytest.raises(TapeError, match="not a tape"):
+        list(read_tape(tmp_path / "t"))

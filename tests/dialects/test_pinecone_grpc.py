@@ -31,3 +31,8 @@ def test_the_service_is_anybodys() -> None:
     """The host decides."""
     assert dialect_of(head("/VectorService/Query", HOST)) is PineconeGrpc
     assert dialect_of(head("/VectorService/Query", "shop")) is None
+
+
+def test_other_services_of_the_host_are_not_read() -> None:
+    """What is no call to an index has no units."""
+    assert not PineconeGrpc.accepts(head("/VectorService/DescribeIndexStats", HOST))

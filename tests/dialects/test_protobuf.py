@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -64,3 +66,25 @@ def test_anything_at_all(data: bytes) -> None:
 def test_many_fields_are_bounded() -> None:
     """A message made to cost us an entry for every two bytes."""
     assert len(Message(b"\x08\x01" * 100_000).numbers(1)) == 4096
+
+
+def test_numbers_end_where_the_specification_ends_them() -> None:
+    """128 needs a second byte; -1 has ten; eleven are no number, and what follows is not read."""
+    assert Message(bytes.fromhex("088001 1007")).number(1) == 128
+    negative = Message(b"\x08" + b"\xff" * 9 + b"\x01" + b"\x10\x07")
+    assert (negative.number(1), negative.number(2)) == (2**64 - 1, 7)
+    assert not Message(b"\x08" + b"\x80" * 10 + b"\x01" + b"\x10\x07")
+
+
+def test_packed_numbers_are_bounded() -> None:
+    """In one field, and in many: a message of megabytes must not become a list of all its bytes."""
+    one = b"\x0a\xa0\x8d\x06" + b"\x01" * 100_000
+    assert len(Message(one).numbers(1)) == 4096
+    begun = tracemalloc.is_tracing()
+    many = Message((b"\x0a\xac\x02" + b"\x7f" * 300) * 4096)
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    assert len(many.numbers(1)) == 4096
+    assert tracemalloc.get_traced_memory()[1] - before < 1024**2
+    if not begun:
+        tracemalloc.stop()

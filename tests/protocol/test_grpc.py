@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import random
 
 import pytest
 from hypothesis import given
@@ -101,3 +102,21 @@ def test_garbage_is_an_error_or_nothing(parts: list[bytes], encoding: str) -> No
         parser.close()
     except ProtocolError:
         pass
+
+
+def test_a_message_as_large_as_may_be() -> None:
+    """Is read, however it is sent; one byte more is told."""
+    # Half of it is chance, or it would be taken for a bomb before it is too large.
+    chance = random.Random(1).randbytes(MAX_MESSAGE_BYTES // 2 + 1).hex().encode()
+    for more in (0, 1):
+        message = chance[: MAX_MESSAGE_BYTES + more]
+        wanted = ([], True) if more else ([message], False)
+        assert read([framed(message)]) == wanted
+        assert read([framed(gzip.compress(message, 1), 1)], "gzip") == wanted
+
+
+def test_an_empty_message_needs_no_next_one() -> None:
+    """It is given when its last byte has come, not with the next message or never."""
+    parser = GrpcParser()
+    assert [item.data for item in parser.receive(framed(b""))] == [b""]
+    assert parser.buffered_bytes == 0

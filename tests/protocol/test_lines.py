@@ -67,3 +67,13 @@ def test_a_long_line_in_small_reads_is_looked_at_once() -> None:
 def test_any_bytes_in_two_parts_are_as_in_one(data: bytes, cut: int) -> None:
     """Garbage included."""
     assert parse([data[:cut], data[cut:]]) == parse([data])
+
+
+def test_after_a_gap_only_one_line_is_missing() -> None:
+    """However many reads come after it; nothing of the line that it fell into is held."""
+    parser = LinesParser()
+    parser.receive(b"begun")
+    parser.gap()
+    assert parser.buffered_bytes == 0
+    assert parser.receive(b"rest\n") == []
+    assert parser.receive(b"1\n2\n") == [StreamItem("", b"1"), StreamItem("", b"2")]

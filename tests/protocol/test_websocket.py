@@ -329,3 +329,26 @@ def test_what_zlib_keeps_is_counted_and_only_kept_where_it_is_needed() -> None:
         reader.close()
         assert reader.buffered_bytes == 0
     assert held == [0, ZLIB_BYTES, 0]
+
+
+def test_a_fresh_reader_has_lost_nothing() -> None:
+    """And nobody has said goodbye yet."""
+    reader = WebSocketReader()
+    assert (reader.lost, reader.ended, reader.buffered_bytes) == (False, False, 0)
+
+
+@pytest.mark.parametrize("opcode", [PING, CLOSE])
+def test_control_frames_are_never_decompressed(opcode: int) -> None:
+    """Not even behind a compressed message: RFC 7692, 6.1; nor does a gap in one cost what compression remembers."""
+    deflate = Deflater()
+    reader = WebSocketReader(KEEPS)
+    assert reader.receive(frame(deflate(b"one"), compressed=True)) == texts(b"one")
+    control = frame(b"\x03\xe8 goodbye", opcode)
+    assert reader.receive(control[:4]) == []
+    assert reader.gap(3) == []
+    assert reader.receive(control[7:]) == []
+    assert not reader.lost
+    if opcode == PING:
+        assert reader.receive(frame(deflate(b"two"), compressed=True)) == texts(b"two")
+    else:
+        assert reader.ended
