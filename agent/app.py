@@ -40,13 +40,16 @@ from agent.dialects.providers import Providers
 from agent.health import AgentHealth, capture_state, why_not_in_force
 from agent.host import key_salt, tokenizer
 from agent.host.containers import pod_of
+from agent.joining import Joining
 from agent.logs import Log, configure
 from agent.model import Chunk, Judgement, LedgerEntry, Opened, PricedCall, Process, Quarantined, Unsupported, Verdict
 from agent.pipeline.gateways import HOLD_NS, Gateways
+from agent.pipeline.hellos import Hellos
 from agent.pipeline.pipeline import Output, Pipeline
 from agent.prices.files import Paths, PriceFiles
 from agent.pricing import Pricer
 from agent.protocol.headers import key_hasher
+from agent.sinks.connections import Connections
 from agent.sinks.coverage import Coverage, Covered
 from agent.sinks.http import HttpServer
 from agent.sinks.otlp import sink as otlp
@@ -113,9 +116,10 @@ class Agent:
                 links=config.capture.links.value,
             )
         )
+        providers = Providers(config.providers.extra_hosts)
         self._pipeline = Pipeline(
             dialects=DIALECTS,
-            provider_of=Providers(config.providers.extra_hosts).provider_of,
+            provider_of=providers.provider_of,
             price=pricer.price,
             hash_key=key_hasher(key_salt.load(config.api_keys.salt_file)) if config.api_keys.hash else None,
             tokenizer=tokenizer.chosen(
@@ -123,6 +127,7 @@ class Agent:
                 lambda error: _LOG.warning("the tokenizer failed: characters are counted from now on", error=error),
             ),
             peer_of=self._kernel.peers.peer_of,
+            server_name_of=lambda conn: self._joining.server_name_of(conn),
             max_connections=config.core.max_connections,
             max_buffered_bytes=config.core.max_buffered_bytes,
         )
@@ -147,6 +152,9 @@ class Agent:
         self._follower = Follower(self._targets, heard)
         self._heard = time.monotonic()
         self._coverage = Coverage(self._covered, max_pods=config.metrics.max_pods)
+        told = Connections(max_pods=config.metrics.max_pods)
+        hellos = Hellos(providers.provider_at)
+        self._joining = Joining(hellos, told, self._kernel.peers.cookie_of, self._targets, self._attributor)
         health = AgentHealth(
             config=config,
             kernel=self._kernel,
@@ -155,6 +163,7 @@ class Agent:
             attributor=self._attributor,
             sink=self._sink,
             coverage=self._coverage,
+            joining=self._joining,
             pricer=pricer,
             watch=self._watch,
             capture=self._capture_state,
@@ -206,6 +215,7 @@ class Agent:
             ),
             capture=self._capture_state,
             coverage=self._coverage.rows,
+            connections=self._joining.told.outcomes,
             doctor=(lambda: doctor(self.config, as_seen(self._kernel, self._selftest))) if doctor else None,
             max_pods=self.config.metrics.max_pods,
         )
@@ -269,7 +279,7 @@ class Agent:
 
     def _take(self) -> None:
         at_ns = time.time_ns()
-        for happening in self._kernel.poll():
+        for happening in self._joining.admitted(self._kernel.poll()):
             if isinstance(happening, ProcessStarted | ProcessEnded):
                 self._follower.hear(happening)
                 continue
@@ -278,6 +288,7 @@ class Agent:
                 continue
             for output in self._pipeline.receive(happening):
                 self._dispatch(output)
+                self._joining.join(output, happening)
         self._pair(at_ns)
 
     def _dispatch(self, output: Output) -> None:
@@ -318,6 +329,7 @@ class Agent:
             self._pod_list.refresh()
         for output in self._pipeline.tick(at_ns):
             self._dispatch(output)
+        self._joining.tick(at_ns)
         self._pair(at_ns)
         self._name(self._gateways.release(at_ns), at_ns)
         for entry in self._attributor.release(at_ns):
@@ -325,6 +337,7 @@ class Agent:
         for namespace, pod in self._attributor.deleted_pods(at_ns):
             self._sink.forget_pod(namespace, pod)
             self._otlp.forget_pod(namespace, pod)
+            self._joining.told.forget_pod(namespace, pod)
             if self._site is not None:
                 self._site.forget_pod(namespace, pod)
 

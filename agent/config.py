@@ -91,8 +91,8 @@ class Capture:
     """HTTP without TLS, to models and gateways inside the cluster: `["any"]`, or only to these ports, e.g. `["8000", "11434"]`.  [] is off and costs
     nothing; else every system call of the machine costs a little more (docs/decisions/0012-plaintext-at-the-end-of-system-calls.md)."""
     packets: bool = True
-    """See packets leave, for whom a connection goes to where its program does not tell the TLS library (asyncio, Node.js, gRPC …).  Needs the capability
-    NET_ADMIN and cgroup v2; without them it is told, and such connections' other end stays unknown (docs/accuracy.md)."""
+    """See packets leave: for whom a connection goes to where its program does not tell the TLS library (asyncio, Node.js, gRPC …), and for how many connections
+    to model APIs were not read, whatever opened them.  Needs the capability NET_ADMIN and cgroup v2; without them it is told, and both stay unknown (docs/accuracy.md)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

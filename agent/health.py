@@ -12,6 +12,7 @@ from agent.capture.judge import Judged
 from agent.capture.kernel import Kernel
 from agent.capture.targets import LibraryStatus, Sight, Targets
 from agent.config import Config
+from agent.joining import Joining
 from agent.pipeline.pipeline import Pipeline
 from agent.pricing import Pricer
 from agent.sinks import metrics
@@ -67,6 +68,7 @@ class AgentHealth:
     attributor: Attributor
     sink: PrometheusSink
     coverage: Coverage
+    joining: Joining
     pricer: Pricer
     watch: PodWatch | None
     capture: Callable[[], Capture]
@@ -86,6 +88,10 @@ class AgentHealth:
             metrics.SITES: {("emulated",): capture.sites_emulated, ("single_stepped",): capture.sites_single_stepped},
             metrics.LINK_KIND: {(capture.link_kind,): 1.0},
             metrics.COVERAGE: self.coverage.samples(),
+            metrics.MODEL_CONNECTIONS: self.joining.told.samples(),
+            metrics.HELLOS: {}
+            if self.kernel.egress.problem
+            else {(str(fate),): float(number) for fate, number in self.joining.hellos.fates.items()},
             metrics.PROCESSES: {(): float(self.targets.processes)},
             metrics.CONNECTIONS: {(): float(self.pipeline.open_connections)},
             metrics.HELD_CALLS: {(): float(self.attributor.held_calls)},

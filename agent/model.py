@@ -105,15 +105,19 @@ class Closed:
 
 @value(frozen=True, slots=True, kw_only=True)
 class Hello:
-    """A packet that opens TLS on a socket, as it left: whoever made it, and whether or not anything reads what follows."""
+    """A packet that opens TLS on a socket, or the next one of it, as it left: whoever made it, and whether or not anything reads what follows."""
 
     cookie: int
     """The socket's, which the kernel gives to no other one (``SO_COOKIE``)."""
     cgroup_id: int
     """Of the socket: whose process made it."""
+    position: int
+    """Of ``data[0]``: 0, unless packets before held the beginning."""
     data: bytes
     lost: int
-    """Bytes of the packet behind ``data``.  What other packets hold is not here either."""
+    """Bytes of the packet behind ``data``."""
+    untold: int
+    """Packets of this group, ever, that were too many in their second.  It may begin at 0 again."""
     at_ns: int
 
 
@@ -127,15 +131,18 @@ class Joined(enum.StrEnum):
     UNKNOWN = "unknown"
     """Its group had a connection that was read and whose socket is not known: it may be that one."""
     READ_LATE = "read_late"
-    """It was read after all, when it had been counted as one of the other two."""
+    """It was read after all, when it had been counted as one of the two before."""
+    UNTOLD = "untold"
+    """Its packet was one too many in its second, so nobody knows where it went: not even whether to a model API."""
 
 
 class Known(NamedTuple):
-    """A TLS connection to a known model API."""
+    """A TLS connection to a known model API, or some that are untold."""
 
     cgroup_id: int
     provider: str
     joined: Joined
+    number: int = 1
 
 
 @value(frozen=True, slots=True, kw_only=True)
@@ -516,6 +523,8 @@ class Call:
     peer: Peer | None = None
     """None where it is not known for certain."""
     passed_on: PassedOn = NOT_PASSED_ON
+    server_name: str = ""
+    """That TLS was opened with; "" where that is not known, or no model API's that we know."""
     reading: Reading
 
 

@@ -3,33 +3,7 @@
 #ifdef PACKETS
 
 #define EGRESS_PASS 1  // a packet is never held back: there is no other way out of this program
-#define IP_TCP 6
-#define IPV4_HEADER_BYTES 20
-#define IPV6_HEADER_BYTES 40
-#define TCP_HEADER_BYTES 20
-
-// Where TCP's payload begins in a packet, or 0: another protocol, an IPv6 packet with further headers, or nothing in it.
-static __always_inline u32 payload_of(struct __sk_buff *skb)
-{
-    u8 first = 0, protocol = 0, tcp_length = 0;
-    u32 ip_length = IPV6_HEADER_BYTES;
-    if (bpf_skb_load_bytes(skb, 0, &first, 1))
-        return 0;
-    if (first >> 4 == 4) {
-        ip_length = (first & 15) * 4;
-        if (ip_length < IPV4_HEADER_BYTES || bpf_skb_load_bytes(skb, 9, &protocol, 1))
-            return 0;
-    } else if (first >> 4 != 6 || bpf_skb_load_bytes(skb, 6, &protocol, 1)) {
-        return 0;
-    }
-    if (protocol != IP_TCP || bpf_skb_load_bytes(skb, ip_length + 12, &tcp_length, 1))
-        return 0;
-    u32 at = ip_length + (tcp_length >> 4) * 4;
-    return at >= ip_length + TCP_HEADER_BYTES && at < skb->len ? at : 0;
-}
-
 #define AF_INET 2
-#define TLS_HEADER_BYTES 5
 #define TLS_APPLICATION_DATA 23
 #define TLS_MAX_PLAINTEXT 16384  // RFC 8446, 5.1
 // In front of the first application data of a packet there may be the end of a handshake: a change of cipher, a finished message.
@@ -138,7 +112,7 @@ static __always_inline void look_for_writes(struct __sk_buff *skb, u64 task, str
         return;
     }
     // TCP also sends when an acknowledgement comes, in the middle of whatever thread is running.  That it is somebody else's packet then is seen by its group.
-    u32 at = bpf_skb_cgroup_id(skb) == pending->cgroup_id ? payload_of(skb) : 0;
+    u32 tcp_at = 0, at = bpf_skb_cgroup_id(skb) == pending->cgroup_id ? payload_of(skb, &tcp_at) : 0;
     if (!at)
         return;
 #pragma nounroll
@@ -161,6 +135,8 @@ int egress(struct __sk_buff *skb)
     struct pending *pending = pendings.lookup(&task);
     if (pending)
         look_for_writes(skb, task, pending);
+    if (is_young(skb))
+        tell_hello(skb);
     return EGRESS_PASS;
 }
 #endif

@@ -83,6 +83,28 @@ BPF_TABLE("lru_hash", struct conn_key, struct peer, peers, MAX_CONNECTIONS);
 BPF_HASH(plain_ports, u32, u32, MAX_PORTS);
 #endif
 
+#ifdef PACKETS
+// How much was told of what a socket said first in TLS.
+struct greeting {
+    u32 sequence;  // of its first byte
+    u32 told;      // bytes
+    u32 size;      // of its record
+};
+
+// From a socket's cookie to that.  LRU, as it only spares telling it again: nobody says when a socket ends.
+BPF_TABLE("lru_hash", u64, struct greeting, greetings, MAX_DESCRIPTORS);
+
+// How many packets that open TLS were told of a group.
+struct hello_rate {
+    u64 since_ns;
+    u32 told;    // since then
+    u32 untold;  // ever: there were too many in their second
+};
+
+// From a cgroup's id to that.  LRU: who is forgotten begins anew.
+BPF_TABLE("lru_hash", u64, struct hello_rate, hello_rates, MAX_CGROUPS);
+#endif
+
 // By enum counter.  Never deleted.
 BPF_ARRAY(counters, u64, COUNTERS_LENGTH);
 

@@ -8,6 +8,7 @@ enum record_kind {
     RECORD_PROCESS_EXEC = 2,  // a process has a new program
     RECORD_PROCESS_EXIT = 3,  // the last thread that is the process has ended
     RECORD_OPENED = 4,        // a plaintext connection, before its first bytes; `struct opened` follows
+    RECORD_HELLO = 5,         // a packet that opens TLS, or the next one of it; ssl is its socket's cookie, tgid how many of its group were ever too many
 };
 
 enum direction { SENT = 0, RECEIVED = 1 };
@@ -145,5 +146,7 @@ enum counter {
     DESCRIPTORS_UNREADABLE = 16,  // Go: not a socket's, or not where known compilers put it
     CONNECTIONS_LEFT_BEHIND = 17,  // their probes went before their ends, and others came; harmless
     PACKETS_AMBIGUOUS = 18,    // records that would fit writes of two connections: neither is told of the socket
-    COUNTERS_LENGTH = 19,
+    HELLOS_DROPPED = 19,       // ring full; a packet that opens TLS was not told, unless it is sent again
+    HELLOS_UNTOLD = 20,        // more of a group than may be told in a second
+    COUNTERS_LENGTH = 21,
 };

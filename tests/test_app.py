@@ -105,6 +105,7 @@ def test_a_drain_keeps_no_order_between_a_gateways_two_ends() -> None:
         _ended=[],
         _targets=SimpleNamespace(unselected_pids=()),
         _attributor=SimpleNamespace(meet=lambda _: None),
+        _joining=SimpleNamespace(join=lambda *_: None, admitted=iter),
         _kernel=SimpleNamespace(judge=lambda _: None, poll=lambda: chunks(9, "api.openai.com", 2) + chunks(8, "ai", 1)),
         _sink=SimpleNamespace(accept_verdict=lambda _: None),
         _coverage=SimpleNamespace(accept_verdict=lambda _: None),

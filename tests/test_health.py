@@ -14,6 +14,7 @@ from agent.capture.peers import Fate
 from agent.capture.targets import LibraryStatus, Sight
 from agent.config import loads
 from agent.health import AgentHealth, capture_state, why_not_in_force
+from agent.pipeline.hellos import Fate as Said
 from agent.sinks import metrics
 
 SEEING = Sight(read=100, denied=3)
@@ -73,12 +74,14 @@ def test_samples_come_from_the_parts_at_each_scrape() -> None:
             ring=SimpleNamespace(fill_bytes=0),
             link_kind="uprobe_multi",
             peers=SimpleNamespace(fates={Fate.GIVEN: 9}),
+            egress=SimpleNamespace(problem=""),
         ),
         "targets": SimpleNamespace(processes=4, judged=Counter({Judged.TLS: 2}), lost_news=8),
         "pipeline": SimpleNamespace(open_connections=5),
         "attributor": SimpleNamespace(held_calls=6, doubts={}),
         "sink": SimpleNamespace(limiter=SimpleNamespace(turned_away={})),
         "coverage": SimpleNamespace(samples=dict),
+        "joining": SimpleNamespace(told=SimpleNamespace(samples=dict), hellos=SimpleNamespace(fates={Said.OTHER: 7})),
         "pricer": SimpleNamespace(
             book=SimpleNamespace(catalog=SimpleNamespace(published=None)), price_book="2026-11-01+abc"
         ),
@@ -88,6 +91,9 @@ def test_samples_come_from_the_parts_at_each_scrape() -> None:
     samples = health.samples()
     assert samples[metrics.KERNEL_EVENTS] == {("records_dropped",): 3.0}
     assert samples[metrics.PEERS] == {("given",): 9.0}
+    assert samples[metrics.HELLOS] == {("other",): 7.0}
+    parts["kernel"].egress.problem = "not allowed"
+    assert health.samples()[metrics.HELLOS] == {}, "none seen is not none opened"
     assert samples[metrics.RING_FILL] == {(): 7.0}
     assert samples[metrics.NEWS_LOST] == {(): 8.0}
     assert metrics.API_SERVER not in samples

@@ -108,6 +108,15 @@ class Attributor:
             return Placed(pod=pod, owner=guessed_owner(pod)).workload(reference.container_id, self._settings)
         return self._on_host(unit_of(process.cgroup_path), process.name)
 
+    def meet_group(self, cgroup_id: int) -> None:
+        """Look where it is while it is there."""
+        self._path(cgroup_id, 0)
+
+    def workload_of_group(self, cgroup_id: int) -> Workload:
+        """Whose group it is, as far as is known now; also of one that is gone, if it was met."""
+        path = self._path(cgroup_id, 0)
+        return self.workload_of(Process(pid=0, start_ticks=0, name="", cgroup_id=cgroup_id, cgroup_path=path))
+
     def deleted_pods(self, at_ns: int) -> list[tuple[str, str]]:
         """Namespace and name of pods whose grace time is over, each once."""
         if self._pods is None:

@@ -14,7 +14,7 @@ from typing import Any
 from agent.capture.links import BPF_CGROUP_INET_EGRESS, AttachError, attach_cgroup
 from agent.host.cgroups import root_folder
 
-UNSEEN = "packets that leave can't be seen: whom a connection goes to stays unknown where the program does not tell its TLS library"
+UNSEEN = "packets that leave can't be seen: whom a connection goes to stays unknown where the program does not tell its TLS library, and how many connections were not read"
 """What the log says, once."""
 OFF = "capture.packets is off"
 _REASONS = {

@@ -31,7 +31,7 @@ class Record(ctypes.Structure):
 RECORD_FORMAT = struct.Struct("<QQQQQQIIBB6x")
 """The same again, because ``struct`` reads it ten times faster than ctypes does."""
 
-DATA, CLOSED, PROCESS_EXEC, PROCESS_EXIT, OPENED = range(5)
+DATA, CLOSED, PROCESS_EXEC, PROCESS_EXIT, OPENED, HELLO = range(6)
 
 PLAIN_POINTER = 1 << 63
 """A plaintext connection's pointer is its file descriptor with this bit, which no pointer has."""
@@ -126,6 +126,8 @@ COUNTERS = (
     "descriptors_unreadable",
     "connections_left_behind",
     "packets_ambiguous",
+    "hellos_dropped",
+    "hellos_untold",
 )
 """``enum counter``, in its order."""
 

@@ -13,8 +13,8 @@ import mmap
 from dataclasses import dataclass
 
 from agent.capture.peers import told_peer
-from agent.capture.records import CLOSED, DATA, OPENED, PROCESS_EXEC, RECORD_FORMAT, OpenedRecord
-from agent.model import Chunk, Closed, ConnId, Direction, Opened
+from agent.capture.records import CLOSED, DATA, HELLO, OPENED, PROCESS_EXEC, RECORD_FORMAT, OpenedRecord
+from agent.model import Chunk, Closed, ConnId, Direction, Hello, Opened
 
 _BUSY, _DISCARDED = 1 << 31, 1 << 30
 _LENGTH = _DISCARDED - 1
@@ -42,7 +42,7 @@ class ProcessEnded:
     at_ns: int
 
 
-Happening = Opened | Chunk | Closed | ProcessStarted | ProcessEnded
+Happening = Opened | Chunk | Closed | Hello | ProcessStarted | ProcessEnded
 
 
 class _Run:
@@ -174,6 +174,19 @@ class RingReader:
                     if run.parts:
                         out.append(_finish(run))
                     out.append(Closed(conn=run.conn, at_ns=at_ns))
+            elif kind == HELLO:
+                offset += _RECORD_BYTES
+                out.append(
+                    Hello(
+                        cookie=ssl,
+                        cgroup_id=cgroup_id,
+                        position=position,
+                        data=bytes(data[offset : offset + size]),
+                        lost=lost,
+                        untold=tgid,
+                        at_ns=at_ns,
+                    )
+                )
             elif kind == OPENED:
                 conn = ConnId(pid=tgid, pointer=ssl, born_ns=born_ns)
                 out.append(_opened(conn, at_ns, bytes(data[offset + _RECORD_BYTES : offset + _RECORD_BYTES + size])))

@@ -22,6 +22,8 @@ FILES = (
     "tls_rustls.c",
     "process.c",
     "plain.c",
+    "packet.h",
+    "hello.c",
     "egress.c",
 )
 """In the order in which they need each other."""

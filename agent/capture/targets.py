@@ -128,8 +128,8 @@ class Targets:
         self._watched: dict[int, _Watched] = {}
         self._libraries: dict[FileId, Library] = {}
         self._dropped_groups: set[int] = set()
-        self.unselected_pids: set[int] = set()
-        """Their connections are to be refused.  Read from another thread; only membership counts."""
+        self.unselected_pids: dict[int, int] = {}
+        """Their connections are to be refused; with the group of each.  Read from another thread."""
         self.attach_errors = 0
         self.lost_news = 0
         """Starts, ends and mappings that the caller had no room for; it reconciles then."""
@@ -196,7 +196,7 @@ class Targets:
 
     def ended(self, pid: int) -> None:
         watched = self._watched.pop(pid, None)
-        self.unselected_pids.discard(pid)
+        self.unselected_pids.pop(pid, None)
         if watched is not None:
             for file in watched.files:
                 self._leave(file, pid)
@@ -269,9 +269,9 @@ class Targets:
         process = watched.process
         unselected = watched.choice is Choice.UNSELECTED
         if unselected:
-            self.unselected_pids.add(process.pid)
+            self.unselected_pids[process.pid] = process.cgroup_id
         else:
-            self.unselected_pids.discard(process.pid)
+            self.unselected_pids.pop(process.pid, None)
         group = process.cgroup_id
         if not group or pod_of(process.cgroup_path) is None:
             return

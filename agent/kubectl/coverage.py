@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from agent.kubectl.agents import Agent, ask
 from agent.kubectl.client import Transport
 from agent.kubectl.report import exit_code, show, summary, write_json
-from agent.top.coverage import PATH, drawn, rows
+from agent.top.coverage import PATH, connections, drawn, rows
 from agent.top.reading import items, text
 
 
@@ -23,5 +23,5 @@ def coverage(api: Transport, agents: Sequence[Agent], *, namespace: str, as_json
     if as_json:
         write_json({"pods": [{"node": node, **pod} for node, pod in pods], **summary(answers)})
     else:
-        show(drawn(rows(pods)), answers)
+        show(drawn(rows(pods), connections(pods)), answers)
     return exit_code(answers)

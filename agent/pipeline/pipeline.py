@@ -63,7 +63,7 @@ class Pipeline:
 
     ``provider_of`` names the provider of a request by its host, ``unknown`` where it is not known.  ``hash_key`` names API keys; None: they
     go unnamed.  ``tokenizer`` counts what providers do not state; None: it stays unknown.  ``peer_of`` is asked at each call of a
-    connection that did not say itself whom it goes to.
+    connection that did not say itself whom it goes to, and then ``server_name_of`` for the name that TLS was opened with.
     """
 
     def __init__(
@@ -75,6 +75,7 @@ class Pipeline:
         hash_key: KeyHasher | None = None,
         tokenizer: Tokenizer | None = None,
         peer_of: Callable[[ConnId], Peer | None] = lambda _: None,
+        server_name_of: Callable[[ConnId], str] = lambda _: "",
         max_connections: int = 20_000,
         max_buffered_bytes: int = 128 * 1024 * 1024,
     ) -> None:
@@ -84,6 +85,7 @@ class Pipeline:
         self._hash_key = hash_key
         self._tokenizer = tokenizer
         self._peer_of = peer_of
+        self._server_name_of = server_name_of
         self._max_connections = max_connections
         self._max_buffered_bytes = max_buffered_bytes
         self._connections: OrderedDict[ConnId, Connection] = OrderedDict()
@@ -199,8 +201,9 @@ class Pipeline:
             return one
         call = self._counted_once(one)
         peer = connection.peer or self._peer_of(connection.conn)
-        if peer is not None:
-            call = replace(call, peer=peer)
+        name = self._server_name_of(connection.conn)
+        if peer is not None or name:
+            call = replace(call, peer=peer, server_name=name)
         return PricedCall(call=call, cost=self._price(call))
 
     def _counted_once(self, call: Call) -> Call:

@@ -178,6 +178,22 @@ COVERAGE = Metric(
     help="Processes that use TLS, by how far their calls can be read: readable, cannot_decrypt (no probe on its library, or signs of a stack that nobody can read), missed_start "
     "(holds a connection opened before the probe), bytes_lost (within ten minutes), not_selected. Processes without TLS are not counted.",
 )
+MODEL_CONNECTIONS = Metric(
+    name="podtab_model_connections",
+    kind="counter",
+    labels=(*WHO, "provider", "outcome"),
+    help="TLS connections to known model APIs, whoever opened them and whatever library they use, as their first packet told of them, ten seconds after it: "
+    "read (by a probe), not_read (by none; also those on which nothing was asked), unknown (the pod had a connection that was read and whose socket is not known: it may be that one); "
+    "read_late: had been counted as one of the last two, and was read after all; untold: the pod opened more than 128 a second, so of these it is not known where they went (provider unknown). "
+    "Absent where packets can't be seen.",
+)
+HELLOS = Metric(
+    name="podtab_tls_hellos",
+    kind="counter",
+    labels=("server",),
+    help="Sockets that opened TLS, by the name of the server that they asked for: known (a model API), other, hidden (no model API's, with an encrypted hello inside that may name another), nameless, "
+    "cut (none in what was told of it), malformed. No other name is kept. Absent where packets can't be seen.",
+)
 CONNECTIONS = Metric(name="podtab_open_connections", kind="gauge", help="Connections that the core holds state of.")
 API_SERVER = Metric(
     name="podtab_api_server_reachable",
@@ -277,6 +293,8 @@ HEALTH = (
     LINK_KIND,
     PROCESSES,
     COVERAGE,
+    MODEL_CONNECTIONS,
+    HELLOS,
     CONNECTIONS,
     API_SERVER,
     API_ERRORS,

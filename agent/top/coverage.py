@@ -13,7 +13,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from agent.model import CoverageReason
+from agent.model import CoverageReason, Joined
 from agent.top.reading import Json, items, number, objects, text
 from agent.top.scrape import DEFAULT_URL, TopError, address, beside, fetch
 from agent.top.text import short
@@ -41,6 +41,26 @@ class Covered:
         return text(self.process, "reason")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """TLS connections of a pod to one provider, as packets told of them."""
+
+    node: str = ""
+    pod: Json
+    counts: Json
+
+    def of(self, *outcomes: str) -> int:
+        return sum(round(number(self.counts, outcome) or 0) for outcome in outcomes)
+
+    @property
+    def settled(self) -> int:
+        return self.of(Joined.READ, Joined.NOT_READ, Joined.UNKNOWN)
+
+    @property
+    def read(self) -> int:
+        return self.of(Joined.READ, Joined.READ_LATE)
+
+
 def coverage(*, url: str = DEFAULT_URL, namespace: str = "", as_json: bool = False, strict: bool = False) -> int:
     """
     Print it; returns the exit code: with ``strict`` 1 where a process can't be decrypted.
@@ -55,14 +75,14 @@ def coverage(*, url: str = DEFAULT_URL, namespace: str = "", as_json: bool = Fal
     except ValueError as error:
         raise TopError(f"{where.url}: its answer can't be read: {error}; {hint}") from None
     pods = [pod for pod in found if not namespace or text(pod, "namespace") == namespace]
-    told = rows(("", pod) for pod in pods)
+    told, opened = rows(("", pod) for pod in pods), connections(("", pod) for pod in pods)
     if as_json:
         # ASCII only, so that no name can move the cursor of a terminal.
         sys.stdout.write(json.dumps({"url": where.url, "pods": pods}) + "\n")
     else:
         console = Console(highlight=False)
         console = console if console.is_terminal else Console(highlight=False, width=_PIPE_WIDTH)
-        for part in drawn(told):
+        for part in drawn(told, opened):
             console.print(part)
     return UNREADABLE if strict and any(row.reason == CoverageReason.CANNOT_DECRYPT for row in told) else 0
 
@@ -72,13 +92,42 @@ def rows(pods: Iterable[tuple[str, Json]]) -> list[Covered]:
     return [Covered(node=node, pod=pod, process=one) for node, pod in pods for one in objects(pod.get("processes"))]
 
 
-def drawn(told: Sequence[Covered]) -> list[RenderableType]:
-    """A headline and a table."""
-    if not told:
-        return [Text("No process that uses TLS is known here: nothing can be missed, and nothing is seen.")]
-    readable = sum(row.reason == CoverageReason.READABLE for row in told)
-    processes = "1 process" if len(told) == 1 else f"{len(told):,} processes"
-    return [Text(f" {readable:,} of {processes} with TLS readable", style="bold"), _Body(told)]
+def connections(pods: Iterable[tuple[str, Json]]) -> list[Opened]:
+    """Those of pods; none from an agent that does not tell of them."""
+    return [
+        Opened(node=node, pod=pod, counts=one)
+        for node, pod in pods
+        if "connections" in pod
+        for one in objects(pod["connections"])
+    ]
+
+
+def drawn(told: Sequence[Covered], opened: Sequence[Opened]) -> list[RenderableType]:
+    """A headline and a table; then how many connections were read, and a line of each pod and provider where some were not."""
+    parts: list[RenderableType] = []
+    if told:
+        readable = sum(row.reason == CoverageReason.READABLE for row in told)
+        processes = "1 process" if len(told) == 1 else f"{len(told):,} processes"
+        parts += [Text(f" {readable:,} of {processes} with TLS readable", style="bold"), _Body(told)]
+    elif not opened:
+        parts.append(Text("No process that uses TLS is known here: nothing can be missed, and nothing is seen."))
+    if settled := sum(row.settled for row in opened):
+        read = sum(row.read for row in opened)
+        parts.append(Text(f" {read:,} of {settled:,} TLS connections to model APIs read", style="bold"))
+    return parts + [_missed(row) for row in opened if row.read < row.settled or row.of(Joined.UNTOLD)]
+
+
+def _missed(row: Opened) -> RenderableType:
+    unknown = min(row.of(Joined.UNKNOWN), row.settled - row.read)
+    others = {
+        "not read": row.settled - row.read - unknown,
+        "may have been read": unknown,
+        "too many a second to look where they went": row.of(Joined.UNTOLD),
+    }
+    said = ", ".join(f"{many:,} {what}" for what, many in others.items() if many)
+    where = f"{row.node}: " if row.node else ""
+    told = f"{where}{_pod(row)}  {text(row.counts, 'provider')}: {row.read:,} of {row.settled:,} read; "
+    return Padding(Text.assemble(told, (said, "yellow")), (0, 1, 0, 3))
 
 
 class _Body:
@@ -120,7 +169,7 @@ def _table(told: Sequence[Covered]) -> Table:
     return table
 
 
-def _pod(row: Covered) -> str:
+def _pod(row: Covered | Opened) -> str:
     return f"{text(row.pod, 'namespace')}/{text(row.pod, 'pod')}".strip("/") or "–"
 
 

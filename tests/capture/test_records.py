@@ -65,10 +65,10 @@ def test_the_fast_format_is_the_same_struct() -> None:
 
 def test_numbers(tmp_path: Path) -> None:
     """Kinds, directions, judgements and ways to count have the same numbers on both sides."""
-    names = "RECORD_DATA RECORD_CLOSED RECORD_PROCESS_EXEC RECORD_PROCESS_EXIT RECORD_OPENED HOW_GIVEN HOW_MEMORY SENT RECEIVED COUNT_RESULT COUNT_STACK COUNT_POINTER WATCH IGNORE"
+    names = "RECORD_DATA RECORD_CLOSED RECORD_PROCESS_EXEC RECORD_PROCESS_EXIT RECORD_OPENED RECORD_HELLO HOW_GIVEN HOW_MEMORY SENT RECEIVED COUNT_RESULT COUNT_STACK COUNT_POINTER WATCH IGNORE"
     body = "".join(f'printf("%d ", {name});' for name in names.split())
     said = [int(number) for number in compiled(tmp_path, body).split()]
-    kinds = [records.DATA, records.CLOSED, records.PROCESS_EXEC, records.PROCESS_EXIT, records.OPENED]
+    kinds = [records.DATA, records.CLOSED, records.PROCESS_EXEC, records.PROCESS_EXIT, records.OPENED, records.HELLO]
     from agent.capture.kernel import _JUDGEMENTS
 
     hows = [records.GIVEN, records.MEMORY]

@@ -17,6 +17,7 @@ from agent.capture import ring
 from agent.capture.records import (
     CLOSED,
     DATA,
+    HELLO,
     OPENED,
     PROCESS_EXEC,
     PROCESS_EXIT,
@@ -25,7 +26,7 @@ from agent.capture.records import (
     PeerAddress,
 )
 from agent.capture.ring import ProcessEnded, ProcessStarted, RingReader
-from agent.model import Chunk, Closed, ConnId, Direction, Opened, Peer
+from agent.model import Chunk, Closed, ConnId, Direction, Hello, Opened, Peer
 
 PAGE = mmap.PAGESIZE
 SIZE = 4 * PAGE
@@ -266,3 +267,11 @@ def test_a_plaintext_connection_is_told_before_its_bytes(
     assert opened == Opened(conn=conn, peer=peer, is_socket=True, at_ns=1001)
     assert isinstance(chunk, Chunk)
     assert chunk.conn == conn
+
+
+def test_what_packets_tell(fake: FakeRing, reader: RingReader) -> None:
+    """Of a socket by its cookie, in its group; no process's end takes anything of it."""
+    fake.put(HELLO, pid=3, ssl=77, born=0, position=2, data=b"hello", lost=4)
+    (told,) = reader.drain(1000)
+    assert told == Hello(cookie=77, cgroup_id=9, position=2, data=b"hello", lost=4, untold=3, at_ns=1001)
+    assert reader.connections == 0

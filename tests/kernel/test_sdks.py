@@ -6,6 +6,7 @@ All workloads play at once, each in its own pod's cgroup, watched by one agent; 
 
 import os
 import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from agent.demo.agreement import OUTCOME, WITHOUT_PRICE, WITHOUT_USAGE, Agreemen
 from agent.demo.pods import Pod
 from agent.demo.run import run_workloads, settle
 from agent.demo.sandbox import sandbox
+from agent.pipeline.hellos import SETTLE_NS
 
 pytestmark = [pytest.mark.kernel, pytest.mark.skipif(os.geteuid() != 0, reason="needs root")]
 
@@ -69,6 +71,15 @@ class Played:
         (result,) = [result for result in self.agreement.pods if result.pod == name]
         return result
 
+    def connections(self, name: str) -> dict[str, int]:
+        """To model APIs, by what became of them, as packets told of them."""
+        return {
+            sample.labels["outcome"]: int(sample.value)
+            for family in text_string_to_metric_families(self.page)
+            for sample in family.samples
+            if sample.name == "podtab_model_connections_total" and sample.labels["pod"] == name and sample.value
+        }
+
     def evidence(self, name: str) -> set[str]:
         """Of the calls that were answered."""
         return {
@@ -86,6 +97,7 @@ def played() -> Iterator[Played]:
         agent = watcher.start(box, PODS)
         run_workloads(box, PODS, ROUNDS, agent)
         agreement, captured = settle(box, PODS, agent)
+        time.sleep(SETTLE_NS / 1e9 + 1)  # until it is told what became of connections
         page = agent.metrics()
         assert agent.stop() == 0
         yield Played(agreement=agreement, captured=captured, page=page)
@@ -99,6 +111,14 @@ def test_every_call_is_captured_with_the_providers_own_count(played: Played, scr
     assert result.differences == ()
     assert result.captured[OUTCOME + "ok"] == ROUNDS
     assert played.evidence(name) == {"reported"}
+
+
+@pytest.mark.parametrize(("script", "step"), CASES)
+def test_every_connection_is_told_as_read(played: Played, script: str, step: str) -> None:
+    """By its packets, which know nothing of the library: none as not read; where a socket is not known that is told as such."""
+    came = played.connections(pod_of(script, step).name)
+    assert came.get("read", 0) > 0
+    assert set(came) <= {"read", "unknown"}
 
 
 def test_a_stream_without_usage_is_told_as_such(played: Played) -> None:

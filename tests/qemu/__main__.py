@@ -49,6 +49,7 @@ TESTS = (
     "tests/kernel/test_one_call_one_event.py",
     "tests/kernel/test_plain.py",
     "tests/kernel/test_peer.py",
+    "tests/kernel/test_hello.py",
     "tests/kernel/test_loss.py",
     "tests/kernel/test_targets.py",
     # Its other test is one of speed.

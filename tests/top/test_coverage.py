@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from rich.console import Console
 
-from agent.top.coverage import coverage, drawn, rows
+from agent.top.coverage import connections, coverage, drawn, rows
 from agent.top.scrape import TopError
 
 FINE = {"pid": 1, "name": "node", "reason": "readable", "library": "/usr/bin/node", "detail": "", "remedy": ""}
@@ -25,9 +25,11 @@ BLIND = {
 }
 LEFT_OUT = FINE | {"pid": 3, "name": "curl", "reason": "not_selected", "library": None, "detail": "left out"}
 WHO = {"workload_kind": "Deployment", "workload": "web", "pod": "web-1"}
+GOOD = {"provider": "openai", "read": 118, "not_read": 0, "unknown": 0, "read_late": 0, "untold": 0}
+BAD = {"provider": "anthropic", "read": 3, "not_read": 4, "unknown": 2, "read_late": 1, "untold": 7}
 PODS = {
     "pods": [
-        {"namespace": "shop", **WHO, "processes": [FINE, BLIND]},
+        {"namespace": "shop", **WHO, "processes": [FINE, BLIND], "connections": [GOOD, BAD]},
         {"namespace": "ml", **WHO, "processes": [LEFT_OUT]},
     ]
 }
@@ -66,7 +68,7 @@ def test_each_process_has_its_reason_and_remedy(url: str, capsys: pytest.Capture
 def test_a_narrow_terminal_has_no_columns() -> None:
     """A line a process and what to do below it, whole words: columns would fold names letter by letter."""
     console = Console(file=io.StringIO(), width=80, color_system=None)
-    for part in drawn(rows(("node-1", pod) for pod in PODS["pods"])):
+    for part in drawn(rows(("node-1", pod) for pod in PODS["pods"]), ()):
         console.print(part)
     assert isinstance(console.file, io.StringIO)
     lines = [line.rstrip() for line in console.file.getvalue().splitlines()]
@@ -79,6 +81,30 @@ def test_a_narrow_terminal_has_no_columns() -> None:
         " node-1: shop/web-1  node (1)  readable",
         "   /usr/bin/node",
     ]
+
+
+def test_how_many_connections_were_read(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of all providers together; by pod and provider where some were not, and whether that is certain."""
+    assert coverage(url=url) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "122 of 127 TLS connections to model APIs read" in said
+    assert (
+        "shop/web-1 anthropic: 4 of 9 read; 3 not read, 2 may have been read, 7 too many a second to look where" in said
+    )
+    assert "openai" not in said
+
+
+def test_of_who_opened_none_nothing_is_said(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nor of an agent that does not tell."""
+    coverage(url=url, namespace="ml")
+    assert "connections" not in capsys.readouterr().out
+
+
+def test_connections_are_told_without_a_process_that_is_known() -> None:
+    """A pod may have only libraries that nobody knows: then it is not said that nothing can be missed."""
+    pod = {"namespace": "shop", **WHO, "processes": [], "connections": [BAD]}
+    told = drawn(rows([("", pod)]), connections([("", pod)]))
+    assert str(told[0]) == " 4 of 9 TLS connections to model APIs read"
 
 
 @pytest.mark.parametrize(("namespace", "code"), [("", 1), ("shop", 1), ("ml", 0)])

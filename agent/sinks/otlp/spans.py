@@ -151,6 +151,8 @@ def _say_call(attributes: Attributes, call: Call) -> None:
     if call.peer is not None:
         attributes["network.peer.address"] = call.peer.address
         attributes["network.peer.port"] = call.peer.port
+    if call.server_name:
+        attributes["tls.client.server_name"] = call.server_name
     if call.retry_count:
         attributes["http.request.resend_count"] = call.retry_count
     attributes["podtab.api"] = call.api

@@ -16,6 +16,7 @@ from decimal import Decimal
 import orjson
 
 from agent.model import Cost, LedgerEntry
+from agent.sinks.connections import Outcomes, Who, who_of
 from agent.sinks.coverage import Covered
 from agent.sinks.http import Answer, Query, Route
 from agent.sinks.limits import clean
@@ -65,6 +66,7 @@ class Api:
         spend: Spend,
         recent: Recent,
         coverage: Callable[[], Iterable[Covered]],
+        connections: Callable[[], Outcomes],
         doctor: Doctor | None,
     ) -> None:
         self._identity = identity
@@ -72,6 +74,7 @@ class Api:
         self._spend = spend
         self._recent = recent
         self._coverage = coverage
+        self._connections = connections
         self._doctor = doctor
 
     def routes(self) -> Mapping[str, Route]:
@@ -124,13 +127,13 @@ class Api:
         return _json({"calls": [_call(entry) for entry in entries]})
 
     def coverage(self, query: Query) -> Answer:
-        """Every process that uses TLS, by pod."""
+        """Every process that uses TLS, and what became of connections to model APIs, by pod."""
         if query:
             return _refuse(query, ())
-        pods: dict[tuple[str, str, str, str], list[Json]] = {}
+        pods: dict[Who, list[Json]] = {}
         for row in self._coverage():
-            who, one = row.workload, row.coverage
-            pods.setdefault((who.namespace, who.kind, who.name, who.pod), []).append(
+            one = row.coverage
+            pods.setdefault(who_of(row.workload), []).append(
                 {
                     "pid": one.process.pid,
                     "name": clean(one.process.name),
@@ -140,12 +143,19 @@ class Api:
                     "remedy": _sentence(one.remedy),
                 }
             )
+        connections: dict[Who, list[Json]] = {}
+        for (who, provider), counts in self._connections().items():
+            connections.setdefault(who, []).append({"provider": provider, **counts})
         names = ("namespace", "workload_kind", "workload", "pod")
         return _json(
             {
                 "pods": [
-                    {**dict(zip(names, map(clean, who), strict=True)), "processes": processes}
-                    for who, processes in sorted(pods.items())
+                    {
+                        **dict(zip(names, map(clean, who), strict=True)),
+                        "processes": pods.get(who, []),
+                        "connections": connections.get(who, []),
+                    }
+                    for who in sorted(pods.keys() | connections.keys())
                 ]
             }
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 from agent.model import LedgerEntry
+from agent.sinks.connections import Outcomes
 from agent.sinks.coverage import Covered
 from agent.sinks.http import Route
 from agent.sinks.web import pages
@@ -23,6 +24,7 @@ class Site:
         *,
         capture: Callable[[], Capture],
         coverage: Callable[[], Iterable[Covered]],
+        connections: Callable[[], Outcomes],
         doctor: Callable[[], str] | None,
         max_pods: int,
     ) -> None:
@@ -34,6 +36,7 @@ class Site:
             spend=self._spend,
             recent=self._recent,
             coverage=coverage,
+            connections=connections,
             doctor=Doctor(doctor) if doctor is not None else None,
         )
 

@@ -201,4 +201,10 @@ def test_a_peer_is_told_where_it_is_known() -> None:
     known = span_of(entry(one=replace(call(usage=USAGE), peer=Peer(address="10.0.0.7", port=8000))), CURRENT)
     assert (known.attributes["network.peer.address"], known.attributes["network.peer.port"]) == ("10.0.0.7", 8000)
     unknown = span_of(entry(one=call(usage=USAGE)), CURRENT)
-    assert not [name for name in unknown.attributes if name.startswith("network.peer.")]
+    assert not [name for name in unknown.attributes if name.startswith(("network.peer.", "tls."))]
+
+
+def test_the_name_that_tls_was_opened_with_is_told_where_it_is_known() -> None:
+    """Under the conventions' name."""
+    known = span_of(entry(one=replace(call(usage=USAGE), server_name="api.openai.com")), CURRENT)
+    assert known.attributes["tls.client.server_name"] == "api.openai.com"

@@ -11,6 +11,7 @@ import orjson
 from prometheus_client import CollectorRegistry
 
 from agent.model import CoverageReason, Process, ProcessCoverage
+from agent.sinks.connections import Outcomes
 from agent.sinks.coverage import Covered
 from agent.sinks.http import HttpServer
 from agent.sinks.web import Capture, Identity, Site
@@ -39,6 +40,7 @@ class Made:
 
     capture: Capture = IN_FORCE
     covered: list[Covered] = field(default_factory=list)
+    connections: Outcomes = field(default_factory=dict)
     site: Site = field(init=False)
     started_at_ns: int = 10**18
     port: int = 0
@@ -50,6 +52,7 @@ class Made:
             ),
             capture=lambda: self.capture,
             coverage=lambda: self.covered,
+            connections=lambda: self.connections,
             doctor=lambda: DOCTOR,
             max_pods=50,
         )

@@ -219,9 +219,23 @@ def test_coverage_is_by_pod(made: Made) -> None:
                         "remedy": "report it",
                     },
                 ],
+                "connections": [],
             }
         ]
     }
+
+
+def test_connections_are_told_also_of_pods_without_a_process_that_is_known(made: Made) -> None:
+    """That is what they are for: libraries that nobody knows."""
+    made.covered = [covered(7)]
+    counts = {"read": 118, "not_read": 2, "unknown": 0, "read_late": 1}
+    made.connections = {(("shop", "Pod", "odd", "odd"), "openai"): counts}
+    told = made.json("/api/v1/coverage")["pods"]
+    assert isinstance(told, list)
+    assert [(pod["pod"], len(pod["processes"]), pod["connections"]) for pod in told] == [
+        ("web-1", 1, []),
+        ("odd", 0, [{"provider": "openai", **counts}]),
+    ]
 
 
 def test_the_doctor_is_the_commands_json(made: Made) -> None:
