@@ -110,7 +110,7 @@ def _library(image: Image, places: set[int], candidates: list[Signature]) -> Mat
                 frozenset(
                     (rule.role, rule.count, one.functions[rule.name].start)
                     for rule in one.signature.functions
-                    if rule.role
+                    if rule.role and rule.name in one.functions
                 )
                 for one in fit
                 if one.signature
@@ -141,6 +141,8 @@ def apply(image: Image, signature: Signature, around: list[Features]) -> tuple[M
     found: dict[str, Features] = {}
     for rule in signature.functions:
         fits = fitting(image, rule, around, found)
+        if len(fits) != 1 and rule.optional:
+            continue
         if len(fits) != 1:
             return {}, f"{rule.name} fits {len(fits) if len(fits) < 3 else 'many'} places"
         found[rule.name] = fits[0]
@@ -158,7 +160,7 @@ def _candidates(image: Image, rule: Rule, around: list[Features], found: Mapping
     if rule.called_by:
         starts: Iterable[int] = set.intersection(*(set(found[name].calls) for name in rule.called_by))
     elif rule.code and not (rule.names or rule.passes):
-        starts = image.matches(rule.code)
+        starts = {start for one in rule.code for start in image.matches(one)}
     else:
         return around
     return [one for start in starts if (one := image.function(start)) is not None]
@@ -173,5 +175,5 @@ def _fits(image: Image, rule: Rule, one: Features, found: Mapping[str, Features]
         and rule.writes in (None, one.writes)
         and rule.locks in (None, one.locks)
         and all(one.names & image.places_of(text.encode()) for text in rule.names)
-        and (not rule.code or rule.pattern.match(image.code_at(one.start, len(rule.code) // 2)) is not None)
+        and rule.begins(image.code_at(one.start, rule.length))
     )

@@ -63,12 +63,19 @@ class Rule:
     """Whether it changes memory outside its frame."""
     locks: bool | None = None
     """Whether it has an atomic instruction."""
-    code: str = ""
-    """Its first bytes in hexadecimal digits, ``..`` for those that differ between builds."""
+    code: tuple[str, ...] = ()
+    """Its first bytes in hexadecimal digits, ``..`` for those that differ between builds; one of these, where compilers differ."""
+    optional: bool = False
+    """The library is read without it too, where it is not found exactly once."""
+
+    def begins(self, code: bytes) -> bool:
+        """Whether a function that begins so may be it."""
+        return not self.code or any(expression(one).match(code) for one in self.code)
 
     @property
-    def pattern(self) -> re.Pattern[bytes]:
-        return expression(self.code)
+    def length(self) -> int:
+        """How many of its bytes are told at most."""
+        return max((len(one) // 2 for one in self.code), default=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +149,7 @@ def parse(text: bytes, path: str = "signature") -> Signature:
     first, last = reader.versions(top)
     functions: list[Rule] = []
     for name, value in reader.mapping(top.get("functions"), "functions", None).items():
-        functions.append(reader.rule(str(name), value, {rule.name for rule in functions}))
+        functions.append(reader.rule(str(name), value, {rule.name for rule in functions if not rule.optional}))
     roles = {rule.role for rule in functions}
     if not {"read", "write"} <= roles or len(functions) > _MAX_FUNCTIONS:
         raise SignatureError(
@@ -220,6 +227,7 @@ class _Reader:
                 "writes",
                 "locks",
                 "code",
+                "optional",
             ),
         )
         values = self.mapping(value, name, keys)
@@ -240,8 +248,11 @@ class _Reader:
             pointer_from=self._pointers(values, name, above),
             writes=self._flag(values, "writes", name),
             locks=self._flag(values, "locks", name),
-            code=self._code(values, name),
+            code=self._codes(values, name),
+            optional=bool(self._flag(values, "optional", name)),
         )
+        if rule.optional and role in ("read", "write"):
+            raise self.error(f"{name}: can't be optional, as half a connection would be read without it")
         if not (rule.names or rule.passes or rule.calls or rule.called_by or rule.code):
             raise self.error(f"{name}: says nothing that would find it")
         return rule
@@ -282,9 +293,13 @@ class _Reader:
             raise self.error(f"{name}.{key}: should be true or false")
         return found
 
-    def _code(self, values: Mapping[str, Any], name: str) -> str:
-        found = values.get("code", "")
-        text = "".join(found.split()) if isinstance(found, str) else "?"
+    def _codes(self, values: Mapping[str, Any], name: str) -> tuple[str, ...]:
+        found = values.get("code", [])
+        every = [self._code(one, name) for one in (found if isinstance(found, list) else [found])]
+        return tuple(one for one in every if one)
+
+    def _code(self, value: Any, name: str) -> str:
+        text = "".join(value.split()) if isinstance(value, str) else "?"
         if not text:
             return ""
         if not _PATTERN.fullmatch(text) or len(text) > 2 * _MAX_PATTERN_BYTES:

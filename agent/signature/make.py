@@ -118,7 +118,7 @@ class _Finder:
             for code in dict.fromkeys(codes):
                 if len(code.replace(".", "")) < 2 * MIN_KNOWN_BYTES:
                     continue
-                rule = Rule(name=name, role=role, count=count, code=code, calls=some_calls, names=some_words)
+                rule = Rule(name=name, role=role, count=count, code=(code,), calls=some_calls, names=some_words)
                 if [fit.start for fit in fitting(self._image, rule, self._around, self._found)] == [one.start]:
                     self._found[name] = one
                     return rule
@@ -127,7 +127,7 @@ class _Finder:
 
 def _written(rule: Rule) -> Iterator[str]:
     yield f"  {rule.name}:"
-    for key, value in (("role", rule.role), ("count", rule.count), ("code", rule.code)):
+    for key, value in (("role", rule.role), ("count", rule.count), ("code", "".join(rule.code))):
         if value:
             yield f"    {key}: {value!r}"
     for key, words in (("calls", rule.calls), ("names", rule.names)):

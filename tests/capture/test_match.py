@@ -107,6 +107,31 @@ def test_patterns_of_bytes_find_their_functions(tmp_path: Path) -> None:
     assert "fits 0 places" in other.reason
 
 
+CLOSER = "library: openssl\nsource: ssl/ssl_lib.c\nmade: by a test\nfunctions:\n  SSL_read: {{role: read, names: [SSL_read]}}\n  SSL_write: {{role: write, names: [SSL_write]}}\n  ends: {{role: close, {}}}\n"
+
+
+def test_what_may_be_missing_is_found_once_or_left_out(tmp_path: Path) -> None:
+    """One of its patterns is enough; where it fits nowhere or twice the library is read without it, and without that word it is refused."""
+    whole, bare = tiny.build(tmp_path, "-O2")
+    places = symbols(whole, {"SSL_new": 0, "SSL_read": 0})
+    with whole.open("rb") as file:
+        codes = {name: one.code[:24].hex() for name, one in ElfFile(file).functions(list(places)).items()}
+    wrong = "90" * 24
+    one, none, twice = (
+        f"['{wrong}', '{codes['SSL_new']}']",
+        f"'{wrong}'",
+        f"['{codes['SSL_new']}', '{codes['SSL_read']}']",
+    )
+    (found,) = searched(bare, (parse(CLOSER.format(f"optional: true, code: {one}").encode()),))
+    assert found.functions["ends"].start == places["SSL_new"]
+    for rule in (none, twice):
+        (found,) = searched(bare, (parse(CLOSER.format(f"optional: true, code: {rule}").encode()),))
+        assert set(found.functions) == {"SSL_read", "SSL_write"}
+        (refused,) = searched(bare, (parse(CLOSER.format(f"code: {rule}").encode()),))
+        assert refused.signature is None
+        assert "ends fits" in refused.reason
+
+
 def test_a_rule_with_a_name_and_a_pattern_wants_both(tmp_path: Path) -> None:
     """A probe in the wrong place would count other bytes."""
     whole, bare = tiny.build(tmp_path, "-O2")

@@ -21,6 +21,7 @@ functions:
   helper: {names: [helper]}
   SSL_read: {role: read, count: 4, passes: {3: [66]}, calls: [helper], writes: true, pointer_from: {helper: 4}}
   SSL_write: {role: write, code: "554889e5........53504889fbc3c3c3"}
+  SSL_free: {role: close, optional: true, code: ["000000000000000000000000", "0102030405060708090a0b0c0d0e0f10"]}
 """
 
 
@@ -37,11 +38,15 @@ def test_a_whole_file_is_read() -> None:
     """Every key."""
     signature = parse(WHOLE.encode(), "a/b.yaml")
     assert (signature.name, signature.library, signature.first, signature.last) == ("b", "openssl", (3, 0), (3, 3))
-    helper, reads, writes = signature.functions
+    helper, reads, writes, ends = signature.functions
     assert (helper.role, reads.role, reads.count, reads.calls, reads.writes) == ("", "read", 4, ("helper",), True)
     assert reads.passes == {3: {66}}
-    assert writes.pattern.match(bytes.fromhex("554889e5 0a0a0a0a 53504889fbc3c3c3"))
-    assert not writes.pattern.match(bytes.fromhex("554889e5 0a0a0a0a 53504889fcc3c3c3"))
+    assert writes.begins(bytes.fromhex("554889e5 0a0a0a0a 53504889fbc3c3c3"))
+    assert not writes.begins(bytes.fromhex("554889e5 0a0a0a0a 53504889fcc3c3c3"))
+    assert ends.begins(bytes(12) + b"\1")
+    assert ends.begins(bytes(range(1, 17)))
+    assert not ends.begins(bytes(range(16)))
+    assert (writes.length, ends.length, ends.optional, writes.optional) == (16, 16, True, False)
     assert signature.covers((3, 2, 9))
     assert not signature.covers((3, 3, 0))
 
@@ -62,6 +67,10 @@ BROKEN = {
     "a flag that is text": ("writes: true", "writes: very", "true or false"),
     "too few bytes": ('"554889e5........53504889fbc3c3c3"', '"554889e5........"', "by chance"),
     "half a byte": ('"554889e5........53504889fbc3c3c3"', '"554889e5........53504889fbc3c3c"', "hexadecimal"),
+    "too few bytes in one of two": ('"000000000000000000000000"', '"0000000000000000000000.."', "by chance"),
+    "a reader that may be missing": ("role: read, ", "role: read, optional: true, ", "half a connection"),
+    "one that leans on what may be missing": ("{names: [helper]}", "{names: [helper], optional: true}", "above"),
+    "a choice that is text": ("optional: true", "optional: perhaps", "true or false"),
     "a function that says nothing": ("{names: [helper]}", "{locks: true}", "says nothing"),
     "an expression that is none": ("(\\d+)\\.(\\d+)", "(\\d+", "regular expression"),
     "a version without parts": ("(\\d+)\\.(\\d+)", "3", "groups"),

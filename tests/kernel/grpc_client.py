@@ -1,7 +1,7 @@
 """
 gRPC by grpcio, whose wheel brings a TLS of its own, told on standard input: ``open``, ``gemini NUMBER``, ``xai NUMBER`` (every other one streamed),
 ``pinecone NUMBER``, ``many NUMBER`` (streams at once), ``zipped NUMBER`` (requests too), ``raw`` (both sides stream), ``refuse``, ``break``, ``cancel``,
-``deadline``, ``close``.  Serializers there are none: a message is its bytes.
+``deadline``, ``close``, ``channels NUMBER`` (each opened, asked once and closed).  Serializers there are none: a message is its bytes.
 """
 
 from __future__ import annotations
@@ -45,6 +45,12 @@ class Client:
     def close(self) -> None:
         for channel in self._channels.values():
             channel.close()
+
+    def channels(self, count: int) -> None:
+        for _ in range(count):
+            self.open()
+            self.gemini(1)
+            self.close()
 
     def gemini(self, count: int, **options: Any) -> None:
         for number in range(count):

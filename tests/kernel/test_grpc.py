@@ -203,3 +203,24 @@ def test_other_providers(kernel: Kernel, client: Client, provider: Provider) -> 
     assert figures(whole(seen)) == served(booked(provider)[since:])
     units = [call.reading.usage.read_units for call in calls(seen) if call.provider == "pinecone"]
     assert units == [READ_UNITS] * 3
+
+
+CHANNELS = 100
+
+
+@pytest.mark.parametrize("client", ["python"], indirect=True)
+def test_channels_end_when_they_are_closed(kernel: Kernel, client: Client, provider: Provider) -> None:
+    """A hundred in one process, each asked once and closed: every call is read, every end is seen, and nothing is kept of them."""
+    client.say("channels 1")  # by now it has mapped its library
+    since = len(booked(provider))
+    with watched(kernel, client):
+        client.say(f"channels {CHANNELS}")
+        happened = tls.until(kernel, lambda _: False, seconds=0.5)
+        kept = sum(key.tgid == client.pid for key in kernel._maps.keys("connections"))
+    core = pipeline()
+    mine = [event for event in happened if isinstance(event, Chunk | Closed) and event.conn.pid == client.pid]
+    seen = [output for event in mine for output in core.receive(event)]
+    assert len(calls(seen)) == CHANNELS
+    assert figures(whole(seen)) == served(booked(provider)[since:])
+    assert {event.conn for event in mine if isinstance(event, Closed)} == {event.conn for event in mine}
+    assert kept == 0
