@@ -36,7 +36,12 @@ class Way:
     entry: Role
     leave: Role
     arguments: int = 2
-    """How many of the first arguments the entry's program looks at."""
+    """How many of the first arguments the entry's program looks at, at least."""
+
+    @property
+    def needs(self) -> int:
+        """A write is noted with its length: bpf/notes.h."""
+        return max(self.arguments, 3) if self.entry == Role.WRITE_ENTRY else self.arguments
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +76,7 @@ class Abilities:
 
 # SSL_write_ex → SSL_write_ex2 → the inner function: no build seen goes further.
 _MAX_TAIL_JUMPS = 3
+_SIZE_CHECKS = ("test edx, edx", "test rdx, rdx")
 
 
 def choose(elf: ElfFile, functions: Mapping[str, Function], calls: Calls, abilities: Abilities) -> Plan:
@@ -163,7 +169,7 @@ def _first(role: Role, probe: Probe, function: Function, form: Form | None = Non
 
 def _function_sites(way: Way, form: Form, function: Function, uretprobe_safe: bool, cookies: bool) -> list[Site]:
     """Entry and return of one function by itself; empty where the return can't be read."""
-    enter = _entry(way.entry, function, needs=way.arguments, form=form, cookies=cookies)
+    enter = _entry(way.entry, function, needs=way.needs, form=form, cookies=cookies)
     leaves = _returns(way, form, function, uretprobe_safe, cookies) if enter else []
     # Without a cookie a program can only look for the pointer in argument 4.
     if not leaves or (form.pointer_argument == 5 and not cookies):
@@ -279,7 +285,7 @@ def _behind_inner_call(way: Way, function: Function) -> Site | None:
             slot = _count_slot(step)
             if slot is None:
                 return None
-        elif step.mnemonic.startswith("j") and not _checks_size(before):
+        elif step.mnemonic.startswith("j") and before not in _SIZE_CHECKS:
             return None
         before = step.mnemonic if slot is None else ""
     return None
@@ -294,10 +300,6 @@ def _count_slot(step: Step) -> StackSlot | None:
         if isinstance(value, StackSlot):
             return value
     return None
-
-
-def _checks_size(instruction: str) -> bool:
-    return instruction in ("test edx, edx", "test rdx, rdx")
 
 
 def _leads_to_another(form: Form, functions: Mapping[str, Function]) -> bool:
@@ -328,7 +330,7 @@ def _inner_sites(elf: ElfFile, way: Way, present: Iterable[tuple[Form, Function]
     for step in walk(function.code, function.address):
         if not step.emulated:
             continue
-        if step.stack or not step.arguments_intact(2):
+        if step.stack or not step.arguments_intact(way.needs):
             return []
         if _register_argument(step, inner.pointer_argument) != inner.pointer_argument:
             return []
@@ -368,7 +370,7 @@ def _inner_of(elf: ElfFile, form: Form, function: Function) -> _Inner | None:
                 return _Inner(name=f"{_base_name(form)} (inner)", address=step.target, pointer_argument=pointer)
             if step.mnemonic.startswith("jmp"):
                 jump = step
-            elif step.mnemonic.startswith("j") and not _checks_size(before):
+            elif step.mnemonic.startswith("j") and before not in _SIZE_CHECKS:
                 return None
             before = step.mnemonic
         if jump is None or jump.target is None or jump.stack:

@@ -152,13 +152,20 @@ def chosen_for(code: str, name: str = "SSL_read") -> tuple[Site, ...]:
     return OpenSsl.plan(Build([function]), Abilities(uretprobe_safe=True)).sites  # type: ignore[arg-type]
 
 
-def offsets(code: str) -> list[tuple[int, bool]]:
-    return [(site.file_offset - 0x1000, site.emulated) for site in chosen_for(code)]
+def offsets(code: str, name: str = "SSL_read") -> list[tuple[int, bool]]:
+    return [(site.file_offset - 0x1000, site.emulated) for site in chosen_for(code, name)]
 
 
 def test_an_argument_that_was_overwritten_is_not_read() -> None:
     """`mov %rdx,%rsi; push %rbp`: the buffer is gone at the push, so the first instruction it is."""
     assert offsets("4889d6" + "55" + "c3")[0] == (0, False)
+
+
+def test_a_write_has_its_length_where_it_is_probed() -> None:
+    """`xor %edx,%edx; push %rbp`: a read may be probed at the push, a write is noted with its length, which is gone there."""
+    code = "31d2" + "55" + "c3"
+    assert offsets(code, "SSL_read")[0] == (2, True)
+    assert offsets(code, "SSL_write")[0] == (0, False)
 
 
 def test_a_return_probe_needs_the_entrys_stack() -> None:
