@@ -284,7 +284,7 @@ def test_a_library_that_nobody_reads(
     java = ("java", f"-Djdk.net.hosts.file={tmp_path / 'hosts'}", tls.FOLDER / "java" / "Client.java")
     command = inside(pod[1], *java, f"api.anthropic.com:{server.port}")
     try:
-        answer = subprocess.run(command, input="call\n", capture_output=True, text=True, check=True, timeout=60).stdout
+        answer = subprocess.run(command, input="call\n", capture_output=True, text=True, check=True, timeout=240).stdout
         watcher.take()
     finally:
         server.close()
