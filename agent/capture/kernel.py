@@ -107,7 +107,8 @@ class Kernel:
         seen = None if self.egress.problem else self._maps.sighting_of
         self.peers = Peers(self._maps.descriptor_of, sighting_of=seen)
         self.ring = RingReader(self._bpf[b"records"].map_fd, self.settings.ring_bytes)
-        self._clock_offset_ns = self._clock_at_ns = 0
+        self._clock_offset_ns = 0
+        self._clock_at_ns = -_CLOCK_AGE_NS  # never: the monotonic clock begins at 0 with the machine
         self._link_ids = LinkIds()
         # LLVM is done (some hundred MB).
         release_compiler()
