@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 ARGS ?=
 SECONDS ?= 60
 
-.PHONY: help setup check test demo bench coverage-matrix corpus-matrix corpus-cuts fuzz test-kernels docs dashboards image cluster-test cluster-up cluster-down clean
+.PHONY: help setup check test test-compiled demo bench coverage-matrix corpus-matrix corpus-cuts fuzz test-kernels docs dashboards image cluster-test cluster-up cluster-down clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -17,6 +17,9 @@ check: ## lint, types, layers, unit, property and golden tests; no root, some mi
 
 test: setup ## everything, kernel tests included (needs root)
 	@./scripts/test
+
+test-compiled: setup ## the core's tests once more, on the compiled core that the container image has
+	@./scripts/test-compiled $(ARGS)
 
 demo: setup ## the main job, end to end, on this machine (needs root); ARGS=--json for machines
 	@./scripts/setup-demo

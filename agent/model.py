@@ -11,22 +11,11 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from decimal import Decimal
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    from dataclasses import dataclass as value
-else:
-
-    def value(*, frozen, slots, kw_only):
-        """
-        A dataclass that mypy holds to be frozen, and that is not when it runs.
-
-        A frozen one sets each field by a call of ``object.__setattr__``: twice the time, for some 200 fields of every call to a model.
-        """
-        return dataclass(slots=slots, kw_only=kw_only, unsafe_hash=frozen)
-
+from agent.values import value
 
 # ---------------------------------------------------------------------------------------------------------------- capture
 
@@ -615,7 +604,7 @@ class Quarantined:
 
     conn: ConnId
     reason: str
-    """``protocol_error``, ``bug`` or ``memory``; a closed set."""
+    """``protocol_error``, ``memory``, ``too_many`` or ``bug``; a closed set."""
     detail: str
     """Sizes and names, never payload."""
 

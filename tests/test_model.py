@@ -42,6 +42,7 @@ def test_the_path_has_no_query() -> None:
     assert head.path == "/v1beta/models/m:generateContent"
 
 
+@pytest.mark.interpreted
 def test_everything_that_crosses_a_stage_is_frozen_and_slotted() -> None:
     """Values can't change behind a stage's back, and a misspelt attribute is an error."""
     types = [kind for _, kind in inspect.getmembers(model, inspect.isclass) if dataclasses.is_dataclass(kind)]

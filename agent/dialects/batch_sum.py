@@ -19,7 +19,7 @@ class BatchSum:
     __slots__ = ("_sums", "answers")
 
     def __init__(self) -> None:
-        self._sums: dict[str, dict[str, float]] = {}
+        self._sums: dict[str, dict[str, int | float]] = {}
         self.answers = 0
 
     def add(self, model: str, usage: Usage) -> None:

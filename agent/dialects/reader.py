@@ -158,7 +158,7 @@ class Reader:
         if found and len(self.tools) < MAX_TOOL_CALLS:
             self.tools.append(found)
 
-    def _count(self, **counters: float | None) -> None:
+    def _count(self, **counters: int | float | None) -> None:
         """State counters; what is None is not stated, and does not take back what was."""
         stated = {name: value for name, value in counters.items() if value is not None}
         if stated:

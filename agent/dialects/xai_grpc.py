@@ -41,7 +41,12 @@ class XaiGrpc(OpenAiChat):
 
     api: ClassVar[str] = "xai/GetCompletion"
     # Fields of the answer and of a chunk that have other numbers.
-    MODEL, _USAGE, _TIER, _MESSAGE, _REASON, _INDEX = 6, 9, 15, 3, 1, 2
+    MODEL: ClassVar[int] = 6
+    _USAGE: ClassVar[int] = 9
+    _TIER: ClassVar[int] = 15
+    _MESSAGE: ClassVar[int] = 3
+    _REASON: ClassVar[int] = 1
+    _INDEX: ClassVar[int] = 2
 
     @staticmethod
     def accepts(request: RequestHead) -> bool:
@@ -91,7 +96,12 @@ class XaiGrpc(OpenAiChat):
 
 class XaiGrpcStream(XaiGrpc):
     api: ClassVar[str] = "xai/GetCompletionChunk"
-    MODEL, _USAGE, _TIER, _MESSAGE, _REASON, _INDEX = 4, 6, 12, 1, 3, 4
+    MODEL: ClassVar[int] = 4
+    _USAGE: ClassVar[int] = 6
+    _TIER: ClassVar[int] = 12
+    _MESSAGE: ClassVar[int] = 1
+    _REASON: ClassVar[int] = 3
+    _INDEX: ClassVar[int] = 4
 
     @staticmethod
     def accepts(request: RequestHead) -> bool:

@@ -105,17 +105,19 @@ class Gateways:
             yield self._pop(key).priced
 
     def _take(self, held: _Held) -> Iterator[PricedCall]:
-        call = held.priced.call
-        inner = None if held.answered else self._find(call, lambda other: belongs(call, other.priced.call))
-        if inner is not None:
-            yield self._answer(held, inner.priced)
+        outer: _Held | None = held
+        while outer is not None:
+            # One that was answered may itself be a gateway's, so it is looked at again.
+            held = outer
             call = held.priced.call
-        outer = self._find(call, lambda other: not other.answered and belongs(other.priced.call, call))
-        if outer is not None:
-            yield self._answer(outer, held.priced)
-            # It may itself be a gateway's, so it is looked at again.
-            yield from self._take(outer)
-        elif _provable(call) and (may_be_inside(call.host) or self._within_another(call)):
+            inner = None if held.answered else self._inner_of(call)
+            if inner is not None:
+                yield self._answer(held, inner.priced)
+                call = held.priced.call
+            outer = self._outer_of(call)
+            if outer is not None:
+                yield self._answer(outer, held.priced)
+        if _provable(call) and (may_be_inside(call.host) or self._within_another(call)):
             self._held[self._next] = held
             for mark in _marks(call):
                 self._by_mark.setdefault(mark, []).append(self._next)
@@ -132,6 +134,12 @@ class Gateways:
         outer.answered = isinstance(outer.priced.cost, Cost)
         self.linked += 1
         return replace(inner, cost=Unpriced(reason=VIA))
+
+    def _inner_of(self, call: Call) -> _Held | None:
+        return self._find(call, lambda other: belongs(call, other.priced.call))
+
+    def _outer_of(self, call: Call) -> _Held | None:
+        return self._find(call, lambda other: not other.answered and belongs(other.priced.call, call))
 
     def _find(self, call: Call, fits: Callable[[_Held], bool]) -> _Held | None:
         """By an id before counts: two that ask at once may use the same."""

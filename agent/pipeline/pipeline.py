@@ -179,10 +179,10 @@ class Pipeline:
                 yield self._priced(connection, one)
         except ProtocolError as error:
             yield from self._quarantine(connection, "protocol_error", str(error))
-        except Exception as error:  # noqa: BLE001
+        except Exception as bug:  # noqa: BLE001
             # A bug of ours.  One connection pays for it; the node keeps its other ones.  The message is not shown: it can
             # quote what it was given.
-            yield from self._quarantine(connection, "bug", type(error).__name__)
+            yield from self._quarantine(connection, "bug", type(bug).__name__)
 
     def _quarantine(self, connection: Connection, reason: str, detail: str) -> Iterator[Output]:
         # What is under way is told as cut before the state goes; if that fails too, the quarantine still stands.

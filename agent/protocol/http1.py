@@ -11,6 +11,7 @@ from __future__ import annotations
 import enum
 import re
 from collections import deque
+from typing import ClassVar
 
 from agent.model import Body, EndOfMessage, HttpEvent, Lost, ProtocolError, RequestHead, ResponseHead, Side
 from agent.protocol.chunked import ChunkedReader
@@ -46,7 +47,7 @@ def looks_like_response(data: bytes) -> bool:
 class _Reader:
     """What both sides share: finding heads, and the framing of bodies."""
 
-    side: Side
+    side: ClassVar[Side]
 
     def __init__(self, keep: frozenset[str]) -> None:
         self._keep = keep
@@ -219,7 +220,7 @@ class _Reader:
 class RequestReader(_Reader):
     """What the client sends.  Stream ids count the requests of the connection from 1."""
 
-    side = Side.REQUEST
+    side: ClassVar[Side] = Side.REQUEST
 
     def __init__(self, keep: frozenset[str], hash_key: KeyHasher | None = None) -> None:
         super().__init__(keep)
@@ -257,7 +258,7 @@ class ResponseReader(_Reader):
     ask again.
     """
 
-    side = Side.RESPONSE
+    side: ClassVar[Side] = Side.RESPONSE
 
     def __init__(self, keep: frozenset[str]) -> None:
         super().__init__(keep)

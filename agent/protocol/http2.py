@@ -9,6 +9,8 @@ says so.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from hyperframe.frame import (
     ContinuationFrame,
     Frame,
@@ -73,7 +75,7 @@ class Streams:
 class _Reader(FrameReader):
     """What both sides share: header blocks."""
 
-    side: Side
+    side: ClassVar[Side]
 
     def __init__(self, streams: Streams, keep: frozenset[str], *, whole: bool, preface: bool) -> None:
         super().__init__(whole=whole, preface=preface)
@@ -184,7 +186,7 @@ class _Reader(FrameReader):
 class RequestReader(_Reader):
     """What the client sends."""
 
-    side = Side.REQUEST
+    side: ClassVar[Side] = Side.REQUEST
 
     def __init__(self, streams: Streams, keep: frozenset[str], hash_key: KeyHasher | None = None) -> None:
         super().__init__(streams, keep, whole=False, preface=True)
@@ -253,7 +255,7 @@ class RequestReader(_Reader):
 class ResponseReader(_Reader):
     """What the client receives.  Streams that it did not ask with (pushed, or begun before we came) are passed over."""
 
-    side = Side.RESPONSE
+    side: ClassVar[Side] = Side.RESPONSE
 
     def __init__(self, streams: Streams, keep: frozenset[str], *, whole: bool) -> None:
         super().__init__(streams, keep, whole=whole, preface=False)

@@ -89,7 +89,7 @@ class Skimmer:
     def _drop(self, run: re.Pattern[bytes], data: bytes, at: int, end: int) -> int:
         """Keep ``data`` up to where a run has reached its length, leave out the rest of the run; how far ``data`` is done."""
         end = max(at, end)
-        if data[end - 1 : end] == b"\\":
+        if end > 0 and data[end - 1 : end] == b"\\":
             end -= 1
         self.kept += data[at:end]
         self._dropping = run

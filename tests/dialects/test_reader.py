@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
+
 from agent.dialects.reader import Reader, header_count
 from agent.dialects.values import Json, count
 from agent.model import Evidence, ResponseHead, StreamItem
 from tests.dialects.helpers import head
+
+# Only compiled classes can inherit from compiled ones.
+pytestmark = pytest.mark.interpreted
 
 
 class Sample(Reader):

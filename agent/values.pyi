@@ -1,0 +1,3 @@
+from dataclasses import dataclass as value
+
+__all__ = ["value"]
