@@ -263,6 +263,7 @@ def test_the_page_tells_the_same_errors() -> None:
 
 
 @pytest.mark.parametrize("tokenizer", [EXACT, ByCharacters()], ids=["exact", "by characters"])
+@pytest.mark.interpreted
 @pytest.mark.corpus
 @needs_corpus[1]
 def test_the_expected_errors_are_the_measured_ones(tokenizer: Tokenizer) -> None:
