@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
-from agent import __version__
+from agent import __version__, model
 from agent.attribution.attributor import Attributor
 from agent.attribution.podlist import PodListFile
 from agent.attribution.settings import AttributionSettings
@@ -253,7 +253,8 @@ class Agent:
         self._follower.start()
         self._http.start()
         self._otlp.start()
-        _LOG.info("started", version=__version__, listen=self.config.listen, links=self._kernel.link_kind)
+        core = "interpreted" if (model.__file__ or "").endswith(".py") else "compiled"
+        _LOG.info("started", version=__version__, core=core, listen=self.config.listen, links=self._kernel.link_kind)
 
     def loop(self, stop: threading.Event) -> None:
         """Drain, read, price, name, count; until ``stop``."""
