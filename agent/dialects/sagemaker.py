@@ -50,17 +50,29 @@ class SageMakerStream(SageMakerInvocations):
 
     def __init__(self, request: RequestHead, provider: str) -> None:
         super().__init__(request, provider)
-        self._line = b""
+        self._line = bytearray()
+        """The line under way.  Grows in place: a long line in many small parts must not be copied for each of them."""
 
     def item(self, item: StreamItem) -> None:
         if item.name != "PayloadPart":
             super().item(item)
             return
-        *lines, rest = (self._line + item.data).split(b"\n")
-        # A line without end is not kept for ever.
-        self._line = rest if len(rest) <= _MAX_LINE_BYTES else b""
+        *lines, rest = item.data.split(b"\n")
         for line in lines:
-            self._take_line(line)
+            self._keep(line)
+            self._end_line()
+        self._keep(rest)
+
+    def _keep(self, part: bytes) -> None:
+        """A line without end is not kept for ever."""
+        self._line += part
+        if len(self._line) > _MAX_LINE_BYTES:
+            self._line.clear()
+
+    def _end_line(self) -> None:
+        line = bytes(self._line)
+        self._line.clear()
+        self._take_line(line)
 
     def _take_line(self, line: bytes) -> None:
         if b'"usage"' in line or b'"details"' in line:
@@ -69,8 +81,7 @@ class SageMakerStream(SageMakerInvocations):
                 self._take(answer)
 
     def _end(self, *, complete: bool) -> None:
-        line, self._line = self._line, b""
-        self._take_line(line)
+        self._end_line()
 
 
 _MAX_LINE_BYTES = 256 * 1024

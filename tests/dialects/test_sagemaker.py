@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from agent.dialects.sagemaker import SageMakerStream
 from agent.model import Evidence, StreamItem
-from tests.dialects.helpers import counts, read
+from tests.dialects.helpers import counts, head, read
+from tests.protocol.cuts import growth
 
 HOST = "runtime.sagemaker.us-east-1.amazonaws.com"
 
@@ -28,3 +30,30 @@ def test_the_endpoint_is_the_model() -> None:
         read("/endpoints/my%20llama/invocations", HOST, answer={"usage": {"total_tokens": 3}}).requested_model
         == "my llama"
     )
+
+
+def test_lines_share_parts() -> None:
+    """Several in one, one in several, the last without an end: each is read by itself."""
+    parts: list[object] = [
+        StreamItem("PayloadPart", part)
+        for part in (
+            b'{"model":"m","usage":{"prompt_tokens":5,',
+            b'"completion_tokens":1}}\n{"x":1}\n{"details"',
+            b':{"generated_tokens":9}}',
+        )
+    ]
+    reading = read("/endpoints/e/invocations-response-stream", HOST, items=parts)
+    assert counts(reading) == (5, 9)
+    assert reading.served_model == "m"
+
+
+def test_a_long_line_in_small_parts_is_looked_at_once() -> None:
+    """And not copied for each of them."""
+    request = head("/endpoints/e/invocations-response-stream", HOST)
+
+    def feed(size: int) -> None:
+        stream = SageMakerStream(request, "aws_bedrock")
+        for _ in range(size):
+            stream.item(StreamItem("PayloadPart", b"xx"))
+
+    assert growth(feed, small=10_000) < 24
