@@ -46,16 +46,14 @@ _WORDS = {"PASSED": "passed", "SKIPPED": "skipped"}
 
 
 def read_progress(output: str) -> list[Outcome]:
-    """What was through when a run was cut."""
-    return [
-        Outcome(
-            file=Path(file).stem,
-            name=name,
-            status=(status := _WORDS.get(word, "failed")),
-            reason=reason or ("the run was cut before it said why" if status == "failed" else ""),
-        )
-        for file, name, word, reason in _PROGRESS.findall(output)
-    ]
+    """What was through when a run was cut; a test that passed, and whose fixtures then failed, has failed, once."""
+    found: dict[tuple[str, str], Outcome] = {}
+    for file, name, word, reason in _PROGRESS.findall(output):
+        status = _WORDS.get(word, "failed")
+        if status == "failed":
+            reason = reason or "the run was cut before it said why"
+        found[file, name] = Outcome(file=Path(file).stem, name=name, status=status, reason=reason)
+    return list(found.values())
 
 
 _HEAD = """# Kernels

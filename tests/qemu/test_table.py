@@ -44,6 +44,16 @@ tests/kernel/test_loss.py::test_d """
     ]
 
 
+def test_a_test_whose_fixtures_failed_behind_it_is_one_failed_test() -> None:
+    """pytest says it twice; a figure would be of more tests than there are."""
+    output = """tests/kernel/test_loss.py::test_a PASSED [ 25%]
+tests/kernel/test_loss.py::test_a ERROR [ 25%]
+tests/kernel/test_loss.py::test_b FAILED [ 50%]
+tests/kernel/test_loss.py::test_b ERROR [ 50%]
+"""
+    assert [(one.name, one.status) for one in read_progress(output)] == [("test_a", "failed"), ("test_b", "failed")]
+
+
 def test_the_page_counts_what_ran_and_tells_the_rest() -> None:
     """A skipped test is no passed one, and a kernel that never ran says so in its column."""
     text = page(
