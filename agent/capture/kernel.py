@@ -298,7 +298,11 @@ class Kernel:
         value = VerdictValue(born_ns=verdict.conn.born_ns, judgement=_JUDGEMENTS[verdict.judgement])
         if self._maps.holds(key, verdict.conn.born_ns):
             self._maps.update("verdicts", key, value)
-            if verdict.judgement is Judgement.WATCH:
+            if not self._maps.holds(key, verdict.conn.born_ns):
+                self._maps.delete(
+                    "verdicts", key
+                )  # it ended between the two, and nobody would come for it before the sweep
+            elif verdict.judgement is Judgement.WATCH:
                 self.peers.peer_of(verdict.conn)
 
     def select(self, cgroup_id: int, selected: bool) -> None:

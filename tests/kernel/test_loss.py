@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable
 
 import pytest
@@ -26,6 +27,11 @@ def holes(happened: list[tls.Happening], pid: int, direction: Direction) -> tupl
             captured += len(chunk.data)
             expected = chunk.position + len(chunk.data) + chunk.lost
     return captured, missing
+
+
+def verdicts(kernel: Kernel, pid: int) -> int:
+    """Of one process: others, this one as a server among them, may have connections of their own."""
+    return sum(key.tgid == pid for key in kernel._maps.keys("verdicts"))
 
 
 @pytest.mark.parametrize("kind", ["python", "c"])
@@ -105,7 +111,7 @@ def test_after_the_verdict(kernel: Kernel, start: Callable[[str], Client], judge
     assert (ignored, seen) == ((10_032, 0) if judgement is Judgement.IGNORE else (0, 10_032))
     others = [chunk for chunk in tls.chunks(happened, client.pid) if chunk.conn != conn]
     assert b"".join(chunk.data for chunk in others) == tls.request(70, 80) + PATTERN[:80]
-    assert kernel.map_sizes()["verdicts"] == 0
+    assert verdicts(kernel, client.pid) == 0
 
 
 def test_a_late_verdict_misses_the_next_owner(kernel: Kernel, start: Callable[[str], Client]) -> None:
@@ -124,7 +130,31 @@ def test_a_late_verdict_misses_the_next_owner(kernel: Kernel, start: Callable[[s
     finally:
         link.close()
     assert len(set(pointers)) < len(pointers), "no address came twice, so this run proves nothing"
-    assert kernel.map_sizes()["verdicts"] == 0
+    assert verdicts(kernel, client.pid) == 0
+
+
+def test_a_connection_that_ends_while_it_is_judged(
+    kernel: Kernel, start: Callable[[str], Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the look and the verdict: nothing stays behind that nobody would come for."""
+    client = start("c")
+    link = kernel.attach(tls.LIBSSL, tls.best_plan().sites, pid=client.pid)
+    update = kernel._maps.update
+
+    def late(table: str, *words: ctypes.Structure) -> bool:
+        client.say("close")
+        return update(table, *words)
+
+    try:
+        client.say("open", "call 5 5")
+        happened = tls.until(kernel, lambda happened: len(tls.streams(happened, client.pid)) == 2)
+        monkeypatch.setattr(kernel._maps, "update", late)
+        kernel.judge(Verdict(conn=tls.chunks(happened, client.pid)[0].conn, judgement=Judgement.WATCH, reason="known"))
+        monkeypatch.undo()
+    finally:
+        link.close()
+    assert tls.closed(kernel.poll(), client.pid)
+    assert verdicts(kernel, client.pid) == 0
 
 
 def test_unselected_cgroups_are_dropped(kernel: Kernel, start: Callable[[str], Client]) -> None:
