@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from grafana_foundation_sdk.models import dashboard as model
 
-from agent.model import CoverageReason, Evidence
-from agent.sinks.metrics import BUILD, CALLS, COVERAGE, LOST_BYTES, UNPRICED_CALLS, UNPRICED_TOKENS, UNSUPPORTED
+from agent.model import CoverageReason, Evidence, Joined
+from agent.sinks.metrics import (
+    BUILD,
+    CALLS,
+    COVERAGE,
+    LOST_BYTES,
+    MODEL_CONNECTIONS,
+    UNPRICED_CALLS,
+    UNPRICED_TOKENS,
+    UNSUPPORTED,
+)
 from charts.dashboards import figures, panels, promql
 from charts.dashboards.figures import NO_PRICE
 from charts.dashboards.frame import CAPTURE, WORKLOAD, Row, assemble
@@ -196,6 +205,63 @@ def _coverage() -> Row:
     )
 
 
+def _connections() -> Row:
+    """As packets told of them, whatever library opened them: what the probes missed shows here and nowhere else."""
+    read = promql.one_of("outcome", Joined.READ.value, Joined.READ_LATE.value)
+    settled = promql.one_of("outcome", Joined.READ.value, Joined.NOT_READ.value, Joined.UNKNOWN.value)
+    missed = promql.differs("outcome", Joined.READ.value)
+    opened = SCOPE.grown(MODEL_CONNECTIONS, settled)
+    of_whom = ("namespace", "workload", "provider", "outcome")
+    empty = "No connection to a known model API, or packets can't be seen"
+    return Row(
+        title="Connections to model APIs: how many of them were read",
+        panels=[
+            panels.figure(
+                Text(
+                    title="Connections that were read",
+                    about="Share of the TLS connections to known model APIs on which a probe read a call. Those on which nothing was asked count as not read.",
+                    empty=empty,
+                ),
+                Size(w=6, h=7),
+                f"{SCOPE.grown(MODEL_CONNECTIONS, read)} / {promql.above_zero(opened)}",
+                SHARE,
+                steps=((None, "red"), (0.5, "orange"), (0.9, "green")),
+            ),
+            panels.lines(
+                Text(
+                    title="Connections by outcome",
+                    about="Ten seconds after they were opened. unknown: its pod had one that was read and whose socket is not known; it may be that one. "
+                    "read_late: had been counted as not_read or unknown before. untold: the pod opened more than 128 a second.",
+                    empty=empty,
+                ),
+                Size(w=9, h=7),
+                {"{{outcome}}": SCOPE.per_second(MODEL_CONNECTIONS, by=("outcome",))},
+                PER_SECOND,
+                stacked=True,
+            ),
+            panels.rows(
+                Text(
+                    title="Whose connections were not all read",
+                    about="read_late ones were read after all.",
+                    empty="All were read, or none was opened",
+                ),
+                Size(w=9, h=7),
+                {"namespace": "Namespace", "workload": "Workload", "provider": "Provider", "outcome": "Outcome"},
+                [
+                    Column(
+                        name="Connections",
+                        unit=COUNT,
+                        expr=promql.or_none(
+                            promql.above_zero(SCOPE.grown(MODEL_CONNECTIONS, missed, by=of_whom)), opened, "outcome"
+                        ),
+                    )
+                ],
+                sort="Connections",
+            ),
+        ],
+    )
+
+
 def _unknown() -> Row:
     known = SCOPE.latest(BUILD)
     model_reason = ("provider", "model", "reason")
@@ -274,5 +340,5 @@ def capture() -> model.Dashboard:
         title="AI cost: capture health and evidence",
         about="How far the dollars can be trusted: how usage is known, what has no price, what was lost, and whether every agent is well.",
         scope=SCOPE,
-        rows=[_evidence(), _coverage(), _unknown(), kernel(), agents()],
+        rows=[_evidence(), _coverage(), _connections(), _unknown(), kernel(), agents()],
     )

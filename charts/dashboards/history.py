@@ -21,6 +21,7 @@ from agent.model import (
     Call,
     ConnId,
     Evidence,
+    Joined,
     Judgement,
     LedgerEntry,
     Outcome,
@@ -111,6 +112,8 @@ APPS = (
     ),
 )  # fmt: skip
 
+UNREAD_POD = ("platform", "Deployment", "audit-proxy", "audit-proxy-5d8f6c4b7-n9x2c")
+
 
 class Node:
     """An agent with its sink; ``health`` is made up beside the calls."""
@@ -122,6 +125,7 @@ class Node:
         self._chance = chance
         self._pricer = Pricer()
         self._seen: set[tuple[str, str, str, str]] = set()
+        self._opened: dict[tuple[str, ...], float] = {}
         self._bytes = {"captured_bytes": 0.0, "ignored_bytes": 0.0, "unselected_bytes": 0.0}
         self.registry.register(HealthCollector([self._health]))
 
@@ -129,6 +133,10 @@ class Node:
         chance = self._chance
         if not app.hourly:
             self._seen.add((app.namespace, app.kind, app.name, pod))
+            # A connection for four calls, of which one in twenty is not known to be one that was read.
+            if part.provider != "unknown" and chance.random() < 0.25:
+                joined = Joined.UNKNOWN if chance.random() < 0.05 else Joined.READ
+                self._open((app.namespace, app.kind, app.name, pod), part.provider, joined)
         failed = chance.random() < app.failing
         size = chance.lognormvariate(0, 0.4)
         sent, answered = int(part.sent * size), int(part.answered * chance.lognormvariate(0, 0.5))
@@ -167,6 +175,11 @@ class Node:
         self.sink.accept(LedgerEntry(call=call, cost=self._pricer.price(call), workload=workload))
         self._bytes["captured_bytes"] += (sent + answered) * 5
 
+    def _open(self, who: tuple[str, ...], provider: str, joined: Joined) -> None:
+        for one in Joined:
+            self._opened.setdefault((*who, provider, one.value), 0.0)
+        self._opened[*who, provider, joined.value] += 1
+
     def minute(self, minutes: float) -> None:
         chance = self._chance
         self._bytes["ignored_bytes"] += 2.2e6 * minutes * chance.uniform(0.6, 1.4)
@@ -179,6 +192,8 @@ class Node:
                 self.sink.accept_verdict(
                     Verdict(conn=ConnId(pid=1, pointer=1, born_ns=1), judgement=judgement, reason=reason)
                 )
+        if chance.random() < 0.2 * minutes:
+            self._open(UNREAD_POD, "openai", Joined.NOT_READ)
         if chance.random() < 0.03 * minutes:
             self.sink.accept_unsupported(
                 Unsupported(
@@ -209,6 +224,7 @@ class Node:
             metrics.PROCESSES: {(): float(chance.randint(60, 70))},
             metrics.CONNECTIONS: {(): float(chance.randint(12, 30))},
             metrics.COVERAGE: self._coverage(),
+            metrics.MODEL_CONNECTIONS: dict(self._opened),
             metrics.HELD_CALLS: {(): 0.0},
             metrics.API_SERVER: {(): 1.0},
             metrics.BUILD: {("0.2.0", "genai-prices 0.2.3"): 1.0},
@@ -217,9 +233,7 @@ class Node:
     def _coverage(self) -> dict[tuple[str, ...], float]:
         """Every pod of the node can be read, but for one whose TLS library has no probe."""
         readable: dict[tuple[str, ...], float] = dict.fromkeys([(*who, "readable") for who in sorted(self._seen)], 2.0)
-        return readable | {
-            ("platform", "Deployment", "audit-proxy", "audit-proxy-5d8f6c4b7-n9x2c", "cannot_decrypt"): 1.0
-        }
+        return readable | {(*UNREAD_POD, "cannot_decrypt"): 1.0}
 
 
 def write(file: TextIO, *, end: float, hours: float, step: float, seed: int = 7) -> None:

@@ -88,6 +88,22 @@ CASES = {
         labels=SHOP | {"reason": "cannot_decrypt"},
         resolved_at="120m",
     ),
+    "PodtabModelConnectionsNotRead": Case(
+        # A quarter of what was not read was read late; from an hour on all is read.
+        series={
+            f'podtab_model_connections_total{{{WHO},pod="a",provider="openai",outcome="read"}}': "0+2x60 120+10x240",
+            f'podtab_model_connections_total{{{WHO},pod="a",provider="openai",outcome="not_read"}}': "0+8x60 480x240",
+            f'podtab_model_connections_total{{{WHO},pod="a",provider="openai",outcome="read_late"}}': "0+2x60 120x240",
+            f'podtab_model_connections_total{{{WHO},pod="a",provider="openai",outcome="unknown"}}': "0x300",
+            f'podtab_model_connections_total{{{WHO},pod="a",provider="anthropic",outcome="read"}}': "0+5x300",
+            f'podtab_model_connections_total{{{WHO},pod="a",provider="anthropic",outcome="not_read"}}': "0+8x300",
+            f'podtab_model_connections_total{{{WHO},pod="a",provider="anthropic",outcome="read_late"}}': "0+3x300",
+            f'podtab_model_connections_total{{{WHO},pod="a",provider="anthropic",outcome="unknown"}}': "0x300",
+        },
+        fires_at="55m",
+        labels=SHOP | {"provider": "openai"},
+        resolved_at="120m",
+    ),
     "PodtabCaptureNotInForce": Case(
         series={
             f'podtab_capture_libraries{{{NODE},state="failed"}}': "3x60 2x60",
