@@ -39,9 +39,9 @@ def address(text: str) -> Address:
         parts = urlsplit(whole)
         port = parts.port
     except ValueError:
-        raise TopError(f"--url {text}: is not an address; write HOST:PORT or http://HOST:PORT/metrics") from None
+        raise TopError(f"--url {text!r}: is not an address; write HOST:PORT or http://HOST:PORT/metrics") from None
     if parts.scheme not in ("http", "https") or not parts.hostname or not text.isprintable() or " " in text:
-        raise TopError(f"--url {text}: is not an address; write HOST:PORT or http://HOST:PORT/metrics")
+        raise TopError(f"--url {text!r}: is not an address; write HOST:PORT or http://HOST:PORT/metrics")
     secure = parts.scheme == "https"
     path = parts.path if parts.path not in ("", "/") else "/metrics"
     return Address(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -50,7 +51,7 @@ def test_addresses(text: str, url: str) -> None:
 @pytest.mark.parametrize("text", ["", "ftp://x/", "http://", "x:y", "http://a b/", "a\nb", "node:99999"])
 def test_what_is_no_address(text: str) -> None:
     """It is named, with an example of one that is."""
-    with pytest.raises(TopError, match="is not an address; write HOST:PORT"):
+    with pytest.raises(TopError, match=f"--url {re.escape(repr(text))}: is not an address; write HOST:PORT"):
         address(text)
 
 
