@@ -7,12 +7,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from agent.capture.elf import ElfFile
 from agent.capture.kernel import Kernel, KernelSettings
+from agent.capture.peers import Fate
 from agent.capture.plan import Plan
 from agent.capture.selection import Choice
 from agent.capture.sites import Abilities
@@ -21,7 +23,9 @@ from agent.capture.targets import Targets
 from agent.demo.certificates import make
 from agent.model import Process
 from tests.bench.native_tools import certificate
-from tests.kernel.tls import PYTHON, Client, Provider, Server, build_client, pretend_kernel
+from tests.kernel.plain_server import ANSWERS_AFTER, HOSTS, PlainServer
+from tests.kernel.tls import PYTHON, Client, Provider, Server, build_client, pretend_kernel, sites
+from tests.kernel.watcher import Watcher
 
 
 @pytest.fixture(scope="session")
@@ -164,6 +168,27 @@ def begin(server: Server) -> Iterator[Callable[..., Client]]:
     yield make
     for client in started:
         client.kill()
+
+
+@pytest.fixture
+def models(certificates: tuple[Path, Path]) -> Iterator[list[PlainServer]]:
+    made = [PlainServer(host, certificate=certificates, answers_after=ANSWERS_AFTER) for host in HOSTS]
+    yield made
+    for server in made:
+        server.close()
+
+
+@pytest.fixture
+def watch(kernel: Kernel) -> Iterator[Callable[[str], tuple[Kernel, Watcher]]]:
+    """Watches who calls a model of the test (its name is the port that was asked), in processes that have loaded a library, from their beginning."""
+    with ExitStack() as links:
+
+        def make(library: str) -> tuple[Kernel, Watcher]:
+            kernel.peers.fates = dict.fromkeys(Fate, 0)
+            links.callback(kernel.attach(library, sites(library).sites).close)
+            return kernel, Watcher(kernel, lambda call: call.reading.requested_model.startswith("port-"))
+
+        yield make
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 Asks several models over TLS: ``peer_client.py KIND TIMES URL…``.  The model's name is the port that was asked, so that a call says where it went.
 
 ``requests`` asks one after the other on connections that it keeps, ``short`` on new ones, ``fork`` in a child each on what the parent opened;
-``aiohttp`` asks all at once.
+``aiohttp`` asks all at once, and so does ``httpx``, in HTTP/2 if there is any.
 """
 
 import asyncio
@@ -40,6 +40,18 @@ async def with_aiohttp() -> None:
             async with session.post(url, data=body_of(url), headers=HEADERS) as answer:
                 assert answer.status == 200
                 await answer.read()
+
+        for _ in range(TIMES):
+            await asyncio.gather(*(ask(url) for url in URLS))
+
+
+async def with_httpx() -> None:
+    import httpx2
+
+    async with httpx2.AsyncClient(http2=True, verify=context(), limits=httpx2.Limits()) as client:
+
+        async def ask(url: str) -> None:
+            (await client.post(url, content=body_of(url), headers=HEADERS)).raise_for_status()
 
         for _ in range(TIMES):
             await asyncio.gather(*(ask(url) for url in URLS))
@@ -93,6 +105,8 @@ if KIND == "requests":
     with_requests()
 elif KIND == "aiohttp":
     asyncio.run(with_aiohttp())
+elif KIND == "httpx":
+    asyncio.run(with_httpx())
 elif KIND == "fork":
     with_children()
 else:

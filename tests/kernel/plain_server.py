@@ -12,6 +12,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+HOSTS = ("127.0.0.1", "127.0.0.2", "::1", "127.0.0.1")
+"""Where the servers are of whom several are asked."""
+# Longer than a poll: who asks and is gone by then may stay unknown.
+ANSWERS_AFTER = 0.05
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Served:

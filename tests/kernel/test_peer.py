@@ -11,9 +11,9 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -22,46 +22,23 @@ from agent.capture.peers import Fate
 from agent.model import Call, Peer
 from tests import golang
 from tests.kernel import tls
-from tests.kernel.plain_server import PlainServer
+from tests.kernel.http2_models import Http2Model
+from tests.kernel.plain_server import ANSWERS_AFTER, PlainServer
 from tests.kernel.watcher import Watcher
 
 pytestmark = pytest.mark.kernel
 
 PATH = "/v1/chat/completions"
 PYTHON = [sys.executable, str(Path(__file__).parent / "peer_client.py")]
-# Longer than a poll: who asks and is gone by then stays unknown, which has a test of its own.
-ANSWERS_AFTER = 0.05
-HOSTS = ("127.0.0.1", "127.0.0.2", "::1", "127.0.0.1")
-
-
-@pytest.fixture
-def models(certificates: tuple[Path, Path]) -> Iterator[list[PlainServer]]:
-    made = [PlainServer(host, certificate=certificates, answers_after=ANSWERS_AFTER) for host in HOSTS]
-    yield made
-    for server in made:
-        server.close()
-
-
-@pytest.fixture
-def watch(kernel: Kernel) -> Iterator[Callable[[str], tuple[Kernel, Watcher]]]:
-    """Watches who calls a model of this test, in processes that have loaded a library, from their beginning."""
-    with ExitStack() as links:
-
-        def make(library: str) -> tuple[Kernel, Watcher]:
-            kernel.peers.fates = dict.fromkeys(Fate, 0)
-            links.callback(kernel.attach(library, tls.sites(library).sites).close)
-            return kernel, Watcher(kernel, lambda call: call.reading.requested_model.startswith("port-"))
-
-        yield make
 
 
 def asked(call: Call) -> int:
     return int(call.reading.requested_model.removeprefix("port-"))
 
 
-def right(call: Call, models: list[PlainServer]) -> bool:
-    host = next(host for host, model in zip(HOSTS, models, strict=True) if model.port == asked(call))
-    return call.peer == Peer(address=host, port=asked(call))
+def right(call: Call, models: Sequence[PlainServer | Http2Model]) -> bool:
+    (url,) = (model.url for model in models if model.port == asked(call))
+    return call.peer == Peer(address=str(urlsplit(url).hostname), port=asked(call))
 
 
 def held(kernel: Kernel) -> tuple[int, int]:
@@ -169,7 +146,7 @@ for (let time = 0; time < times; time++) await Promise.all(urls.map(ask));
 """
 
 
-def told(watcher: Watcher, models: list[PlainServer]) -> float:
+def told(watcher: Watcher, models: Sequence[PlainServer | Http2Model]) -> float:
     """The share of calls whose peer is told; and none is told wrongly."""
     assert all(call.peer is None or right(call, models) for call in watcher.calls)
     return sum(call.peer is not None for call in watcher.calls) / len(watcher.calls)

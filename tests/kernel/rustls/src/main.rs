@@ -1,5 +1,6 @@
 // A TLS client that does what it is told, line by line: ../../client.py has the contract, beside the port may stand ``tls12`` and ``vectored``.
-// ``drop`` leaves a connection without a word to its peer; ``threads N M``: M connections with one call each, one after the other, on each of N threads.
+// ``drop`` leaves a connection without a word to its peer; ``threads N M``: M connections with one call each, one after the other, on each of N threads;
+// ``ask NAME PORT…``: an HTTP server at each port, three times each in turn on connections that are kept, by a server's name of the test's choice.
 use std::io::{stdin, BufRead, IoSlice, Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
@@ -25,8 +26,8 @@ mod version {
         builder.with_custom_certificate_verifier(super::Arc::new(Anyone)).with_no_client_auth()
     }
 
-    pub fn name() -> ServerName {
-        "localhost".try_into().unwrap()
+    pub fn name(name: &str) -> ServerName {
+        name.try_into().unwrap()
     }
 }
 
@@ -62,12 +63,14 @@ mod version {
         builder.dangerous().with_custom_certificate_verifier(super::Arc::new(Anyone)).with_no_client_auth()
     }
 
-    pub fn name() -> ServerName<'static> {
-        "localhost".try_into().unwrap()
+    pub fn name(name: &str) -> ServerName<'static> {
+        name.to_owned().try_into().unwrap()
     }
 }
 
 use version::rustls::{version as tls, ClientConfig, ClientConnection, StreamOwned};
+
+const NAME: &str = "localhost";
 
 type Connection = StreamOwned<ClientConnection, TcpStream>;
 
@@ -79,10 +82,10 @@ struct Client {
 }
 
 impl Client {
-    fn open(&self) -> Connection {
-        let plain = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+    fn open(&self, name: &str, port: u16) -> Connection {
+        let plain = TcpStream::connect(("127.0.0.1", port)).unwrap();
         plain.set_nodelay(true).unwrap();
-        StreamOwned::new(ClientConnection::new(self.config.clone(), version::name()).unwrap(), plain)
+        StreamOwned::new(ClientConnection::new(self.config.clone(), version::name(name)).unwrap(), plain)
     }
 
     fn call(&self, connection: &mut Connection, sent: usize, received: usize) {
@@ -107,6 +110,20 @@ impl Client {
     }
 }
 
+// Asks a model whose name is the port, so that a call says where it went; of the host the request says no more than the address.
+fn ask(connection: &mut Connection, port: u16) {
+    let body = format!("{{\"model\": \"port-{port}\", \"messages\": []}}");
+    let head = format!("POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n", body.len());
+    connection.write_all((head + &body).as_bytes()).unwrap();
+    connection.flush().unwrap();
+    let (mut heard, mut buffer) = (Vec::new(), [0; 4096]);
+    while !heard.ends_with(b"}}") {
+        let count = connection.read(&mut buffer).unwrap();
+        assert!(count > 0);
+        heard.extend_from_slice(&buffer[..count]);
+    }
+}
+
 fn close(mut connection: Connection) {
     connection.conn.send_close_notify();
     connection.conn.complete_io(&mut connection.sock).unwrap();
@@ -125,9 +142,10 @@ fn main() {
     let mut connection = None;
     for line in stdin().lock().lines() {
         let line = line.unwrap();
-        let numbers: Vec<usize> = line.split(' ').skip(1).map(|word| word.parse().unwrap()).collect();
-        match line.split(' ').next().unwrap() {
-            "open" => connection = Some(client.open()),
+        let words: Vec<&str> = line.split(' ').collect();
+        let numbers: Vec<usize> = words[1..].iter().filter_map(|word| word.parse().ok()).collect();
+        match words[0] {
+            "open" => connection = Some(client.open(NAME, client.port)),
             "call" => client.call(connection.as_mut().unwrap(), numbers[0], numbers[1]),
             "close" => close(connection.take().unwrap()),
             "drop" => drop(connection.take()),
@@ -136,11 +154,17 @@ fn main() {
                 for thread in 0..numbers[0] {
                     scope.spawn(move || {
                         for round in 0..rounds {
-                            client.call(&mut client.open(), thread * 1000 + round, 2000);
+                            client.call(&mut client.open(NAME, client.port), thread * 1000 + round, 2000);
                         }
                     });
                 }
             }),
+            "ask" => {
+                let mut all: Vec<_> = numbers.iter().map(|&port| (client.open(words[1], port as u16), port as u16)).collect();
+                for _ in 0..3 {
+                    all.iter_mut().for_each(|(connection, port)| ask(connection, *port));
+                }
+            }
             _ => panic!("what?"),
         }
         println!("ok {}", std::process::id());
