@@ -17,6 +17,7 @@ from agent.capture.kernel import Kernel
 from agent.demo.sandbox import cgroup_root
 from agent.model import Hello, Joined, Workload
 from agent.pipeline.hellos import SETTLE_NS, Fate
+from tests import rust
 from tests.kernel import tls
 from tests.kernel.plain_server import PlainServer
 from tests.kernel.watcher import Watcher
@@ -291,3 +292,27 @@ def test_a_library_that_nobody_reads(
     assert answer.startswith("ok")
     assert len(server.calls) == 1
     assert became(watcher, monkeypatch, pod[0]) == {("anthropic", "not_read"): 1}
+
+
+def test_a_stripped_rustls(
+    kernel: Kernel,
+    watcher: Watcher,
+    pod: tuple[str, Path],
+    certificates: tuple[Path, Path],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    """There is nothing in it to probe; that four of its pod's five connections to a model API were not read is told all the same."""
+    program = tmp_path / "client"
+    subprocess.run(["strip", "-o", program, rust.build("rustls", "new")], check=True)
+    assert tls.sites(str(program), cookies=kernel.cookies).sites == ()
+    model = PlainServer(certificate=certificates, answers_after=0.05)
+    try:
+        asks = f"ask api.openai.com {' '.join([str(model.port)] * 4)}\n"
+        subprocess.run(inside(pod[1], program, 0), input=asks, text=True, check=True, timeout=60)
+        watcher.run(inside(pod[1], *CLIENT, "127.0.0.1", model.port, "api.openai.com"), {"TLS": "TLSv1_3"})
+    finally:
+        model.close()
+    assert len(model.books) == 3 * 4 + 1
+    assert len(watcher.calls) == 1
+    assert became(watcher, monkeypatch, pod[0]) == {("openai", "not_read"): 4, ("openai", "read"): 1}
