@@ -69,7 +69,10 @@ def test_a_descriptor_that_was_given(
     connections = {call.conn for call in watcher.calls}
     assert len(connections) == len(models) * (1 if kind == "requests" else 5)
     watcher.take()
-    assert kernel.peers.fates[Fate.GIVEN] >= len(connections), "and of whoever else speaks on this machine"
+    # Of whoever else speaks on this machine, too.  On a slow one a connection may be gone when its number is looked up: then its packets told.
+    fates = kernel.peers.fates
+    assert fates[Fate.GIVEN] + fates[Fate.PACKET] >= len(connections)
+    assert fates[Fate.GIVEN] > len(connections) / 2
 
 
 def test_gnutls(watch: Callable[[str], tuple[Kernel, Watcher]], models: list[PlainServer]) -> None:

@@ -81,12 +81,20 @@ def test_programs(kernel: Kernel, web: HttpsServer, private: Path, program: str)
     link = kernel.attach(str(private), tls.sites(str(private)).sites)
     try:
         environment = {"PATH": "/usr/bin:/bin", "LD_LIBRARY_PATH": str(private.parent), "HOME": str(private.parent)}
-        subprocess.run(
-            command, input=typed.encode(), env=environment, capture_output=True, timeout=60, check=program == "wget"
+        # In a folder of its own: git looks for a repository where it stands.
+        done = subprocess.run(
+            command,
+            input=typed.encode(),
+            env=environment,
+            cwd=private.parent,
+            capture_output=True,
+            timeout=60,
+            check=program == "wget",
         )
         happened = tls.until(kernel, lambda happened: any(isinstance(one, Closed) for one in happened))
     finally:
         link.close()
+    assert web.calls, done.stderr
     [(received, sent)] = web.calls
     pids = {one.conn.pid for one in happened if isinstance(one, Chunk)}
     [found] = [tls.streams(happened, pid) for pid in pids]
