@@ -193,6 +193,8 @@ class Connection:
             begins = data.startswith(PREFACE[:_ENOUGH_BYTES]) and not self._received.next_position
             self._wire = Http2Wire(self._hash_key, whole=begins)
             yield from self._read(self._wire, replace(piece, data=data))
+        elif looks_like_session(data):
+            yield self._refuse("server_side")
         else:
             yield from self._wait(len(data), "not_http")
 

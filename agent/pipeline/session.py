@@ -26,7 +26,11 @@ _MIDDLE = re.compile(rb'[\x81\x82](?:[\0-\x7d]|\x7e..|\x7f.{8})\s*\{\s*"(?:type|
 
 
 def looks_like_session(data: bytes) -> bool:
-    """Whether a connection that we joined in the middle is a session: who serves it, and which model, was said before we came."""
+    """
+    Whether a connection that we joined in the middle is a session, by what its server says: who serves it, and which model, was said before we came.
+
+    Clients mask what they say (RFC 6455, 5.3), so whoever sends this serves.
+    """
     return _MIDDLE.match(data) is not None
 
 

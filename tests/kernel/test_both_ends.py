@@ -8,11 +8,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import ssl
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from websockets.sync.server import ServerConnection, serve
 
 from agent.capture.kernel import Kernel, KernelSettings
 from agent.demo import books
@@ -117,6 +120,52 @@ def test_both_ends_of_a_websocket_are_one_session(agent: Agent, certificates: tu
             client.kill()
     assert agent.verdicts[os.getpid()] == {"server_side"}
     assert not of(agent, os.getpid())
+
+
+# As http2_client.py is told.
+TALK = """
+import os, ssl, sys
+from websockets.sync.client import connect
+for line in sys.stdin:
+    word, *times = line.split()
+    if word == "open":
+        session = connect(f"wss://127.0.0.1:{sys.argv[1]}/v1/realtime?model=m", ssl=ssl._create_unverified_context(), compression=None)
+    for _ in range(int(times[0]) if times else 0):
+        session.send('{"type":"response.create"}')
+        session.recv()
+    if word == "close":
+        session.close()
+    print("ok", os.getpid(), flush=True)
+"""
+
+
+def test_both_ends_of_a_websocket_from_before_are_one_session(kernel: Kernel, certificates: tuple[Path, Path]) -> None:
+    """The client's is told as missed, the server's as a server's, and nothing is counted; the server runs in the tests' own process."""
+
+    def answer(connection: ServerConnection) -> None:
+        for _ in connection:
+            connection.send('{"type":"response.done"}')
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificates)
+    with serve(answer, "127.0.0.1", 0, ssl=context, compression=None) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        client = Client([sys.executable, "-c", TALK], server.socket.getsockname()[1])
+        try:
+            client.say("open", "call 2")
+            link = kernel.attach(tls.LIBSSL, tls.best_plan().sites)
+            try:
+                agent = Agent(kernel)
+                client.say(f"call {TIMES}")
+                agent.until(lambda: {client.pid, os.getpid()} <= set(agent.verdicts))
+                client.say("close")
+            finally:
+                link.close()
+        finally:
+            client.kill()
+    assert agent.verdicts[client.pid] == {"session_missed"}
+    assert agent.verdicts[os.getpid()] == {"server_side"}
+    assert not of(agent, client.pid, os.getpid())
 
 
 @pytest.mark.parametrize("version", ["http1.1", "http2"])

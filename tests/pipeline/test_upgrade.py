@@ -133,7 +133,7 @@ def test_somebody_elses_socket_with_our_path_costs_some_messages() -> None:
     assert wire.calls == []
 
 
-@pytest.mark.parametrize(
+FROM_SERVERS = pytest.mark.parametrize(
     "message",
     [
         DONE,
@@ -142,10 +142,26 @@ def test_somebody_elses_socket_with_our_path_costs_some_messages() -> None:
         b'{\n  "serverContent": ' + b" " * 70_000,
     ],
 )
+
+
+@FROM_SERVERS
 def test_a_session_that_was_joined_in_the_middle_is_told(message: bytes) -> None:
     """Whose it is was said before we came: it is let go at once, with a reason of its own, and costs no more looks."""
     wire = Wire().send(frame(b'{"type":"x"}', masked=True)).receive(frame(message))
     assert verdicts(wire) == [(Judgement.IGNORE, "session_missed")]
+
+
+@FROM_SERVERS
+def test_the_servers_end_of_such_a_session_is_a_servers(message: bytes) -> None:
+    """Both ends are on one node, perhaps: that one tells of the session, and this one is no second one."""
+    wire = Wire().receive(ASK).send(frame(message)).receive(ASK)
+    assert verdicts(wire) == [(Judgement.IGNORE, "server_side")]
+    assert wire.calls == []
+
+
+def test_what_a_client_says_in_the_middle_tells_nothing() -> None:
+    """It is masked, so it is known by what the server says."""
+    assert verdicts(Wire().send(ASK)) == verdicts(Wire().receive(ASK)) == []
 
 
 def test_an_answer_that_was_joined_in_the_middle_is_no_session() -> None:
