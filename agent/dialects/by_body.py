@@ -25,6 +25,8 @@ from agent.dialects.values import get, items, mapping, parse, word
 from agent.model import Evidence, Reading, RequestHead, ResponseHead, StreamItem
 
 REMARK = "names_from_body"
+GUESSED = "provider_from_model"
+"""Beside it, where the provider is no more than the maker of the model that served."""
 # Streams tell what they are at once; a provider's own greetings (pings, comments) come before it.
 _MAX_SILENT_ITEMS = 8
 _OBJECTS: dict[str, type[Dialect]] = {
@@ -71,6 +73,7 @@ class ByBody:
         self._head: ResponseHead | None = None
         self._signs = ""
         self._silent_items = 0
+        self._guessed = False
         self._is: Dialect | None = None
         self._first_message: StreamItem | None = None
         """Of an answer in gRPC that may turn out to be a stream."""
@@ -122,7 +125,9 @@ class ByBody:
             model = reading.served_model or reading.requested_model
             maker = next((maker for pattern, maker in _MAKERS if pattern.match(model)), "unknown")
             self.provider = self._signs or maker
-        return replace(reading, remarks=(*reading.remarks, REMARK))
+            self._guessed = self.provider != "unknown" and not self._signs
+        guessed = (GUESSED,) if self._guessed else ()
+        return replace(reading, remarks=(*reading.remarks, REMARK, *guessed))
 
     def _look(self, body: bytes, name: str, *, streaming: bool) -> None:
         answer = parse(body)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from agent.dialects.base import Dialect
+from agent.dialects.by_body import GUESSED, REMARK
 from agent.estimation.counting import Tokenizer
 from agent.model import (
     Call,
@@ -55,6 +56,8 @@ _FETCHABLE = frozenset(
     }
 )
 _MAX_ANSWERED = 65_536
+BY_SERVER_NAME = "provider_from_server_name"
+"""The remark of a call whose host and provider are told by the name that its TLS was opened with."""
 
 
 class Pipeline:
@@ -199,12 +202,26 @@ class Pipeline:
     def _priced(self, connection: Connection, one: Seen) -> Output:
         if not isinstance(one, Call):
             return one
-        call = self._counted_once(one)
+        call = one
         peer = connection.peer or self._peer_of(connection.conn)
         name = self._server_name_of(connection.conn)
         if peer is not None or name:
             call = replace(call, peer=peer, server_name=name)
+        call = self._counted_once(self._with_host(call))
         return PricedCall(call=call, cost=self._price(call))
+
+    def _with_host(self, call: Call) -> Call:
+        """A host that was said before we came is the name that TLS was opened with: better than a guess, and never against what the body proves."""
+        remarks = call.reading.remarks
+        if call.host or not call.server_name or REMARK not in remarks:
+            return call
+        provider = self._provider_of(
+            RequestHead(stream_id=call.stream_id, method="", target="", headers={"host": call.server_name})
+        )
+        if GUESSED in remarks or call.provider == "unknown":
+            said = (*(one for one in remarks if one != GUESSED), BY_SERVER_NAME)
+            return replace(call, provider=provider, host=call.server_name, reading=replace(call.reading, remarks=said))
+        return replace(call, host=call.server_name) if call.provider == provider else call
 
     def _counted_once(self, call: Call) -> Call:
         """

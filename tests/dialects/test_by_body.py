@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from agent.dialects.by_body import REMARK, ByBody
+from agent.dialects.by_body import GUESSED, REMARK, ByBody
 from agent.model import Call, Evidence, Judgement, RequestHead, ResponseHead, Unsupported
 from agent.pipeline.exchange import Exchange
+from agent.pipeline.pipeline import BY_SERVER_NAME
 from tests.corpus import EXCHANGES
 from tests.dialects.test_golden import FILES, answer_of
-from tests.exchanges import CHAT_ANSWER, CONN, Wire
+from tests.exchanges import CHAT_ANSWER, CONN, Wire, pipeline, request, response
 from tests.pipeline.test_connection import verdicts
 from tests.protocol.http2_talk import Talk
 
@@ -46,8 +47,9 @@ HEADLESS = RequestHead(stream_id=1, method="POST", target="", headers={}, http_v
 class Late:
     """A connection on which everything was said once before we came."""
 
-    def __init__(self, path: str = "/v1/chat/completions", host: str = "api.openai.com") -> None:
-        self.client, self.server, self.wire = Talk(), Talk(), Wire()
+    def __init__(self, path: str = "/v1/chat/completions", host: str = "api.openai.com", name: str = "") -> None:
+        core = pipeline(server_name_of=lambda _: name)
+        self.client, self.server, self.wire = Talk(), Talk(), Wire(core)
         self.path, self.host = path, host
         self.client.request(1, path, host)
         self.stream_id = 1
@@ -162,3 +164,41 @@ def test_recorded_exchanges_without_heads_are_read_exactly_or_not_at_all() -> No
             differ.append(one["id"].rpartition("/")[2])
     assert read > len(recorded) * 0.8
     assert differ == ["test_openrouter_stream_error.yaml#0"]
+
+
+@pytest.mark.parametrize(
+    ("name", "answer", "provider", "host", "by"),
+    [
+        ("", {"model": "gpt-4o"}, "openai", "", [GUESSED]),
+        ("", {"model": "llama-3.3-70b"}, "unknown", "", []),
+        ("api.cerebras.ai", {"model": "llama-3.3-70b"}, "cerebras", "api.cerebras.ai", [BY_SERVER_NAME]),
+        ("api.openai.com", {"model": "gpt-4o"}, "openai", "api.openai.com", [BY_SERVER_NAME]),
+        ("api.fireworks.ai", {"model": "deepseek-v3"}, "fireworks", "api.fireworks.ai", [BY_SERVER_NAME]),
+        ("api.groq.com", {"model": "m", "x_groq": {}}, "groq", "api.groq.com", []),
+        ("api.openai.com", {"model": "m", "x_groq": {}}, "groq", "", []),
+    ],
+)
+def test_the_name_that_tls_was_opened_with(
+    name: str, answer: dict[str, object], provider: str, host: str, by: list[str]
+) -> None:
+    """It is better than what a model's name tells, and says so; what the body proves it does not touch, nor what the request says."""
+    call = Late(name=name).call(b"{}", json.dumps({**CHAT_ANSWER, **answer}).encode()).one
+    assert (call.provider, call.host) == (provider, host)
+    assert list(call.reading.remarks) == [REMARK, *by]
+
+
+def test_what_is_asked_twice_says_the_same() -> None:
+    """As of a stream that was cut: whether its own words say that it had ended is asked first."""
+    dialect = ByBody(HEADLESS, "unknown")
+    dialect.request_body(b"{}", True)
+    dialect.document(json.dumps({**CHAT_ANSWER, "model": "gpt-4o"}).encode(), True)
+    assert dialect.reading(complete=False, streaming=True).remarks == (REMARK, GUESSED)
+    assert dialect.reading(complete=True, streaming=False).remarks == (REMARK, GUESSED)
+
+
+def test_a_name_is_nothing_to_a_request_that_says_its_host() -> None:
+    """The host is what was asked, whatever its TLS was opened with."""
+    wire = Wire(pipeline(server_name_of=lambda _: "api.groq.com"))
+    (call,) = wire.send(request()).receive(response(CHAT_ANSWER)).calls
+    assert (call.provider, call.host, call.server_name) == ("openai", "api.openai.com", "api.groq.com")
+    assert BY_SERVER_NAME not in call.reading.remarks

@@ -37,7 +37,8 @@ class Connection:
         context = ssl.create_default_context()
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         context.set_alpn_protocols(["h2"])
-        self._socket = context.wrap_socket(socket.create_connection(("127.0.0.1", port)))
+        name = os.environ.get("SERVER_NAME")
+        self._socket = context.wrap_socket(socket.create_connection(("127.0.0.1", port)), server_hostname=name)
         self._talk = H2Connection(H2Configuration())
         self._talk.initiate_connection()
 

@@ -17,6 +17,7 @@ from agent.capture.kernel import Kernel
 from agent.demo.sandbox import cgroup_root
 from agent.model import Hello, Joined, Workload
 from agent.pipeline.hellos import SETTLE_NS, Fate
+from agent.pipeline.pipeline import BY_SERVER_NAME
 from tests import rust
 from tests.kernel import tls
 from tests.kernel.plain_server import PlainServer
@@ -316,3 +317,24 @@ def test_a_stripped_rustls(
     assert len(model.books) == 3 * 4 + 1
     assert len(watcher.calls) == 1
     assert became(watcher, monkeypatch, pod[0]) == {("openai", "not_read"): 4, ("openai", "read"): 1}
+
+
+def test_a_library_that_is_probed_late(kernel: Kernel, provider: tls.Provider, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Host and path of HTTP/2 were said before its probes came; whose it is says the name that TLS was opened with, not the model's maker."""
+    monkeypatch.setenv("SERVER_NAME", "openrouter.ai")
+    client = tls.Client([sys.executable, str(tls.FOLDER / "http2_client.py")], provider.port)
+    try:
+        watcher = Watcher(kernel, lambda call: call.conn.pid == client.pid)
+        client.say("open", "call 3")
+        watcher.take()
+        link = kernel.attach(tls.LIBSSL, tls.sites(tls.LIBSSL).sites, pid=client.pid)
+        try:
+            client.say("call 10")
+            watcher.until(lambda: len(watcher.calls) == 10)
+        finally:
+            link.close()
+    finally:
+        client.kill()
+    assert {(call.provider, call.host) for call in watcher.calls} == {("openrouter", "openrouter.ai")}
+    assert {call.reading.requested_model for call in watcher.calls} == {"gpt-4o-mini"}
+    assert all(BY_SERVER_NAME in call.reading.remarks for call in watcher.calls)
