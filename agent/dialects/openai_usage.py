@@ -9,17 +9,17 @@ Source: https://platform.openai.com/docs/api-reference/chat/object
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
 
 from agent.dialects.answers import gateway_cost
 from agent.dialects.values import Json, count, get, mapping, seconds, usd
 from agent.model import Usage
+from agent.values import value
 
 _XAI_TICKS_PER_USD = 10**10
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class UsageReading:
     usage: Usage
     stated: bool

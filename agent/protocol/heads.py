@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import httptools
 
 from agent.model import ProtocolError
 from agent.protocol.headers import KeyHasher, key_in, without_keys
+from agent.values import value
 
 # Node accepts 16 KiB of headers, nginx 32, Tomcat 8; agents carry long baggage.  More is not a head.
 MAX_HEAD_BYTES = 64 * 1024
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Head:
     """One head; ``method`` and ``target`` of a request, ``status`` of a response."""
 
