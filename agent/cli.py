@@ -180,7 +180,7 @@ def top(
     epilog=(
         "For instance:\n"
         "  podtab coverage -n shop                # one namespace\n"
-        "  podtab coverage --strict               # for scripts: 1 where calls stay unread"
+        "  podtab coverage --strict               # exit code 1 if calls stay unread"
     )
 )
 def coverage(
