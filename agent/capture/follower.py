@@ -170,12 +170,14 @@ class Follower:
 
     def _follow(self) -> None:
         self.scan()
+        at, used = time.monotonic(), time.thread_time()
         while not self._stopping.is_set():
-            before, used = time.monotonic(), time.thread_time()
             self._wait()
             self.turn()
-            earned, spent = _SHARE * (time.monotonic() - before), time.thread_time() - used
-            self._credit_seconds = min(_MAX_CREDIT_SECONDS, self._credit_seconds + earned) - spent
+            # Since the last settlement, with the rest after it: a debt is paid once.
+            before, used_before, at, used = at, used, time.monotonic(), time.thread_time()
+            earned = min(_MAX_CREDIT_SECONDS, self._credit_seconds + _SHARE * (at - before))
+            self._credit_seconds = earned - (used - used_before)
             if self._credit_seconds < 0:
                 self._stopping.wait(-self._credit_seconds / _SHARE)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -232,6 +233,29 @@ def test_all_looks_together_have_a_share_of_a_processor(monkeypatch: pytest.Monk
     passed = time.monotonic() - began
     follower.stop()
     assert sum(used[:7]) < 0.4 * passed
+
+
+def test_a_debt_is_paid_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After one dear look the rest is long; the looks after it, which cost nothing, wait no more."""
+    monkeypatch.setattr(module, "_MAX_CREDIT_SECONDS", 0.0)
+    monkeypatch.setattr(module, "_SHARE", 0.25)
+    targets, mappings = FakeTargets(), FakeMappings([Mapping(5, LIBSSL)])
+    began: list[float] = []
+
+    def look(pid: int, at_ns: int) -> Look:
+        began.append(time.monotonic())
+        before = time.thread_time()
+        while len(began) == 1 and time.thread_time() < before + 0.05:
+            pass
+        return Look.LATER
+
+    monkeypatch.setattr(targets, "look", look)
+    follower = pair(targets, mappings)
+    follower.start()
+    until(lambda: len(began) >= 8)
+    follower.stop()
+    first, *others = (after - before for before, after in itertools.pairwise(began[:8]))
+    assert sorted(others)[len(others) // 2] < first / 4
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
