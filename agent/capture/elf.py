@@ -1,7 +1,7 @@
 """
 Functions of an ELF file: where they are, and their bytes.
 
-The file is a tenant's, so it is hostile: what is read is bounded in bytes, any nonsense is one ``ElfError``, and nothing of it is
+The file is a tenant's, so it is hostile: what is read is bounded in bytes and in time, any nonsense is one ``ElfError``, and nothing of it is
 executed.  pyelftools reads the headers, some milliseconds a file; the rows of a symbol table, of which a browser has half a million, are
 walked here, only for the names that are asked for.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import struct
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
@@ -19,6 +20,11 @@ from elftools.common.utils import struct_parse
 from elftools.construct import Construct
 from elftools.elf.elffile import ELFFile
 
+# Of a processor, for everything that is asked of a file.  Chromium, the dearest seen, takes one or two, Bun one, all others less; one that is made to
+# cost time would take hours.
+MAX_SECONDS = 4.0
+# Rows of a table of symbols between two looks at the clock: some ten milliseconds.
+_STEP_SYMBOLS = 64 * 1024
 # Chromium's 500,000 symbols are 12 MB; more than this is not a program we want.
 _MAX_TABLE_BYTES = 64 * 1024**2
 # Of those only so much is kept for the next question.
@@ -61,6 +67,10 @@ class ElfError(Exception):
     """An ELF file that we can't read.  The message names no content."""
 
 
+class TooDearError(ElfError):
+    """Reading it takes longer than any real file: it is given up."""
+
+
 class OtherFormatError(ElfError):
     """Not a 64-bit little-endian ELF file: a script, data, .NET's or a 32-bit program's code."""
 
@@ -101,8 +111,10 @@ class _Section:
 class ElfFile:
     """An open 64-bit little-endian ELF file."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, seconds: float = MAX_SECONDS) -> None:
         self._descriptor = file.fileno()
+        self._seconds = seconds
+        self.begin()
         self._tables: dict[tuple[int, int], bytes] = {}
         self.separate: ElfFile | None = None
         """The file with this one's symbols, where they were taken out."""
@@ -179,16 +191,21 @@ class ElfFile:
         if len(alike) >= _TELLING_PREFIX and alike.encode() not in text:
             return {}
         # A name can also be the tail of a longer one: linkers merge those.
-        offsets = {offset: name for name in names for offset in _occurrences(text, name.encode() + b"\0")}
+        offsets: dict[int, str] = {}
+        for name in names:
+            self.in_time()
+            offsets |= dict.fromkeys(_occurrences(text, name.encode() + b"\0"), name)
         found: dict[str, tuple[int, int]] = {}
         if not offsets:
             return found
-        symbols = self._table(table)
-        for name_at, info, _, section, address, size in _SYMBOL.iter_unpack(
-            symbols[: len(symbols) // _SYMBOL.size * _SYMBOL.size]
-        ):
-            if name_at in offsets and section and info & 15 in _FUNCTION_TYPES:
-                found.setdefault(offsets[name_at], (address, size))
+        symbols = memoryview(self._table(table))
+        step, end = _STEP_SYMBOLS * _SYMBOL.size, len(symbols) // _SYMBOL.size * _SYMBOL.size
+        for first in range(0, end, step):
+            self.in_time()
+            rows = _SYMBOL.iter_unpack(symbols[first : min(first + step, end)])
+            for name_at, info, _, section, address, size in rows:
+                if name_at in offsets and section and info & 15 in _FUNCTION_TYPES:
+                    found.setdefault(offsets[name_at], (address, size))
         return found
 
     def function_at(self, address: int, name: str = "", size: int = 0) -> Function | None:
@@ -279,8 +296,18 @@ class ElfFile:
     def code(self) -> list[Segment]:
         return [segment for segment in self.loaded if segment.executable]
 
+    def begin(self) -> None:
+        """Its time begins anew, for who reads it a little now and then."""
+        self._until = time.thread_time() + self._seconds
+
+    def in_time(self) -> None:
+        """Asked by whatever reads, and by loops that read nothing."""
+        if time.thread_time() > self._until:
+            raise TooDearError("reading it takes longer than any real file")
+
     def read(self, offset: int, size: int) -> bytes:
         """Bytes of the file; fewer where it ends."""
+        self.in_time()
         if size > _MAX_TABLE_BYTES:
             raise ElfError("a table is larger than any real file's")
         try:

@@ -70,9 +70,11 @@ def _searched(wish: _Wish, search: Search) -> Generator[None, None, bool]:
     found: list[Unreadable] = []
     try:
         with opened(wish.mapped) as (file, _):
-            for one in search(ElfFile(file)):
+            elf = ElfFile(file)
+            for one in search(elf):
                 found += [] if one is None else [one]
                 yield
+                elf.begin()
     except OSError:
         return False
     except ElfError as error:

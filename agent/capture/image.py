@@ -9,15 +9,14 @@ from __future__ import annotations
 import bisect
 import re
 import struct
-import time
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 
 from agent.capture.elf import ElfError, ElfFile, Segment
 from agent.capture.features import Features, expression, features
 
-# One call into the search holds the interpreter for some milliseconds at this size.
-WINDOW_BYTES = 4 * 1024**2
+# One call into the search holds the interpreter for a millisecond at this size, and for some hundred in a program made to cost time.
+WINDOW_BYTES = 512 * 1024
 # The longest string that is of interest: a path that a compiler saw.
 MAX_STRING_BYTES = 1024
 # Of a string that stands at more places, nobody can say which one is meant.
@@ -30,11 +29,9 @@ _MAX_FUNCTION_BYTES = 16 * 1024
 _MAX_FUNCTIONS = 2_000_000
 # Bun has some thousand near its libssl.
 _MAX_CALLED = 100_000
-# Bun, the slowest of those seen, takes one.  A program made to cost time, of nothing but addresses, would take minutes.
-MAX_SECONDS = 8.0
 # lea r64, [rip + …]
 _LEA = re.compile(rb"[\x48\x4c]\x8d[\x05\x0d\x15\x1d\x25\x2d\x35\x3d]", re.DOTALL)
-_LETTERS = re.compile(rb"[ -~]*\Z")
+_LETTERS = bytes(range(0x20, 0x7F))
 _WORD = re.compile(rb"([A-Za-z_][A-Za-z0-9_]{3,80})\0")
 _CALL = re.compile(rb"\xe8", re.DOTALL)
 # What stands between functions: int3, nop, the end of the one before.
@@ -46,7 +43,6 @@ class Image:
 
     def __init__(self, elf: ElfFile) -> None:
         self._elf = elf
-        self._until = time.thread_time() + MAX_SECONDS
         self._starts: array[int] | None = None
         self._places: dict[bytes, set[int]] = {}
         self._strings: dict[bytes, dict[int, bytes]] = {}
@@ -62,8 +58,8 @@ class Image:
         for segment in sorted(self._elf.loaded, key=lambda one: one.executable):
             for address, window in self._windows(segment, MAX_STRING_BYTES):
                 for at in _places(window, part):
-                    letters = _LETTERS.search(window, max(0, at - MAX_STRING_BYTES), at)
-                    start = letters.start() if letters else at
+                    start = max(0, at - MAX_STRING_BYTES)
+                    start += len(window[start:at].rstrip(_LETTERS))
                     end = window.find(b"\0", at, at + MAX_STRING_BYTES)
                     if end >= 0 and len(found) < _MAX_PLACES:
                         found[address + start] = window[start:end]
@@ -115,7 +111,6 @@ class Image:
 
     def function(self, start: int) -> Features | None:
         """The one that begins here; None where no code is."""
-        self._in_time()
         starts = self._table()
         following = bisect.bisect_right(starts, start)
         length = min(starts[following] - start if following < len(starts) else _MAX_FUNCTION_BYTES, _MAX_FUNCTION_BYTES)
@@ -189,15 +184,14 @@ class Image:
                         return sorted(found)
         return sorted(found)
 
-    def _in_time(self) -> None:
-        if time.thread_time() > self._until:
-            raise ElfError("searching it takes longer than any real file")
+    def in_time(self) -> None:
+        """Asked by loops that read nothing."""
+        self._elf.in_time()
 
     def _windows(self, segment: Segment, overlap: int) -> Iterator[tuple[int, bytes]]:
         """Address and bytes, each window beginning ``overlap`` before the end of the last one."""
         at = 0
         while at < segment.size:
-            self._in_time()
             window = self._elf.read(segment.file_offset + at, min(WINDOW_BYTES, segment.size - at))
             yield segment.address + at, window
             if len(window) < WINDOW_BYTES:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from agent.capture.coverage import Library
 from agent.capture.debugfile import with_symbols
-from agent.capture.elf import ElfError, ElfFile, OtherFormatError
+from agent.capture.elf import ElfError, ElfFile, OtherFormatError, TooDearError
 from agent.capture.plan import Plan, Unreadable
 from agent.capture.processes import FileId, Mapped, opened
 
@@ -28,6 +28,8 @@ class Judged(enum.StrEnum):
     WITHOUT_TLS = "without_tls"
     OTHER_FORMAT = "other_format"
     DAMAGED = "damaged"
+    TOO_DEAR = "too_dear"
+    """Given up: reading it takes longer than any real file."""
     NOT_OPENED = "not_opened"
     NOT_SEARCHED = "not_searched"
     """No TLS by its symbols, and too large to be searched without."""
@@ -82,6 +84,10 @@ class Judge:
         except OtherFormatError as error:
             # A 32-bit program's libssl is one; a script's text or a font, which can be mapped like code, is not.
             return Judged.OTHER_FORMAT, _unread(mapped, str(error)) if mapped.named else None
+        except TooDearError:
+            return Judged.TOO_DEAR, _unread(
+                mapped, "made to cost time, or larger than any that we know", "use another build of it"
+            )
         except ElfError as error:
             return Judged.DAMAGED, _unread(mapped, f"damaged: {error}")
         if not (plan.sites or plan.missing or plan.unreadable):
@@ -91,10 +97,10 @@ class Judge:
         return Judged.TLS, Library(path=mapped.path, is_program=mapped.is_program, plan=plan)
 
 
-def _unread(mapped: Mapped, why: str) -> Library:
+def _unread(mapped: Mapped, why: str, remedy: str = "rebuild or reinstall the file, for 64 bits") -> Library:
     told = Unreadable(
         stack="unknown",
         detail=f"what it executes is {why}",
-        remedy="rebuild or reinstall the file, for 64 bits",
+        remedy=remedy,
     )
     return Library(path=mapped.path, plan=Plan(sites=(), unreadable=(told,)))

@@ -153,7 +153,12 @@ def apply(image: Image, signature: Signature, around: list[Features]) -> tuple[M
 
 def fitting(image: Image, rule: Rule, around: list[Features], found: Mapping[str, Features]) -> list[Features]:
     """Every function that a rule is true of; ``found`` are those that other rules found before."""
-    return [one for one in _candidates(image, rule, around, found) if _fits(image, rule, one, found)]
+    fits: list[Features] = []
+    for one in _candidates(image, rule, around, found):
+        image.in_time()
+        if _fits(image, rule, one, found):
+            fits.append(one)
+    return fits
 
 
 def _candidates(image: Image, rule: Rule, around: list[Features], found: Mapping[str, Features]) -> list[Features]:

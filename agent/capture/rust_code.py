@@ -16,7 +16,7 @@ Pure: code in, facts out, and in doubt nothing.
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import capstone
@@ -78,17 +78,22 @@ def _reads(function: Function, argument: str) -> frozenset[tuple[int, int]]:
     return frozenset(found)
 
 
-def cipher_offset(senders: Sequence[Function], recorders: Sequence[Function]) -> int | None:
+def cipher_offset(senders: Iterable[Function], recorders: Iterable[Function]) -> int | None:
     """
     From the start of the connection's state to the pointer to its cipher, as all these functions have it.
 
     ``senders`` have the state as their first argument.  They call the cipher through its table, or one of ``recorders``, which have a part of the
     state as their second (their first is where their result goes).
     """
-    found = {offset for sender in senders for offset in _ciphers(sender, "rdi")}
+    found: set[int] = set()
+    bases: dict[int, set[int]] = {}
+    for sender in senders:
+        found |= set(_ciphers(sender, "rdi"))
+        for target, base in _handed_on(sender):
+            bases.setdefault(target, set()).add(base)
     for recorder in recorders:
-        bases = {base for sender in senders for base in _handed_on(sender, recorder.address)}
-        found |= {base + offset for base in bases for offset in _ciphers(recorder, "rsi")}
+        ciphers = set(_ciphers(recorder, "rsi"))
+        found |= {base + offset for base in bases.get(recorder.address, ()) for offset in ciphers}
     return found.pop() if len(found) == 1 and min(found) in range(0, _MAX_OFFSET, 8) else None
 
 
@@ -107,13 +112,13 @@ def _ciphers(function: Function, state: str) -> Iterator[int]:
             yield cipher.offset
 
 
-def _handed_on(function: Function, target: int) -> Iterator[int]:
-    """How far behind the state what the function hands to ``target`` stands."""
+def _handed_on(function: Function) -> Iterator[tuple[int, int]]:
+    """What the function calls with a part of the state, and how far behind the state that stands."""
     for instruction, values in _follow(function):
         if instruction.id == x86.X86_INS_CALL and instruction.operands[0].type == x86.X86_OP_IMM:
             second = values.get("rsi")
-            if int(instruction.operands[0].imm) == target and second and not second.loaded and second.argument == "rdi":
-                yield second.offset
+            if second and not second.loaded and second.argument == "rdi":
+                yield int(instruction.operands[0].imm), second.offset
 
 
 def received_tag(handle: Function) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +28,7 @@ def check(signatures: Iterable[Signature], paths: Iterable[Path]) -> Iterator[Ve
     for path in paths:
         try:
             with path.open("rb") as file:
-                yield _judged(str(path), ElfFile(file), tried)
+                yield _judged(str(path), ElfFile(file, math.inf), tried)
         except OSError as error:
             yield _bad(path, f"can't be read ({error.strerror})")
         except TooLargeError:

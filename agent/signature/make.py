@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,7 +51,7 @@ def make(path: Path, *, library: str, version: str, about: str = "") -> Made:
     template = next(one for one in shipped() if one.library == library)
     try:
         with path.open("rb") as file:
-            return _made(ElfFile(file), path, template, version, about)
+            return _made(ElfFile(file, math.inf), path, template, version, about)
     except OSError as error:
         raise SignatureError(f"{path}: can't be read ({error.strerror})") from None
     except ElfError as error:

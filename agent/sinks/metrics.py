@@ -153,7 +153,7 @@ FILES = Metric(
     name="podtab_capture_files",
     kind="counter",
     labels=("verdict",),
-    help="Files that processes execute, each judged once: tls, without_tls; other_format (no 64-bit ELF file); damaged, whose process is told as cannot_decrypt; "
+    help="Files that processes execute, each judged once: tls, without_tls; other_format (no 64-bit ELF file); damaged, and too_dear, given up after 4 s of a processor, whose processes are told as cannot_decrypt; "
     "not_opened; not_searched, for stacks without symbols, because it is larger than 512 MB; left_out, of processes that execute more than 1,024 files, or whose files take more than 10 s of a processor.",
 )
 NEWS_LOST = Metric(

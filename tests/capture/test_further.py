@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -157,3 +158,22 @@ def test_a_file_that_makes_no_sense_is_told(tmp_path: Path) -> None:
     assert steps(further, 1 + AFTER_NS)[1] is None
     assert found.searched
     assert "could not be searched" in found.remark
+
+
+def test_each_step_has_its_own_time(library: Path, run: Callable[[Path], int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between two of them the thread does other things, which are not held against the file."""
+    monkeypatch.setattr(module, "ElfFile", lambda file: ElfFile(file, 0.1))
+
+    def slow(elf: ElfFile) -> Iterator[Unreadable | None]:
+        for _ in range(5):
+            before = time.thread_time()
+            while time.thread_time() < before + 0.04:
+                elf.read(0, 64)
+            yield None
+
+    further, found = Further(slow), Library(path=str(library), plan=Plan(sites=()))
+    further.wish(found, mapped(run(library), library))
+    further.step(1)
+    steps(further, 1 + AFTER_NS)
+    assert found.searched
+    assert found.remark == ""

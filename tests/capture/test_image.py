@@ -95,13 +95,6 @@ def test_more_references_than_any_library_has_are_an_error(elf: ElfFile, monkeyp
         image.references(set(image.strings_with(b"ssl/ssl_lib.c")))
 
 
-def test_a_program_that_takes_too_long_is_an_error(elf: ElfFile, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In seconds of a processor, whatever it is made of."""
-    monkeypatch.setattr(module, "MAX_SECONDS", -1.0)
-    with pytest.raises(ElfError, match="longer"):
-        Image(elf).strings_with(b"ssl_lib.c")
-
-
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.tuples(st.integers(0, 20_000), st.integers(0, 255)), min_size=1, max_size=12), st.integers(0, 20_000)

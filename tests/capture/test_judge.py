@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from agent.capture import targets as module
+from agent.capture.elf import ElfFile
 from agent.capture.judge import Budget, Judge, Judged
 from agent.capture.plan import Plan, Unreadable
 from agent.capture.processes import Code, FileId, Mapped
@@ -25,13 +27,13 @@ def _real(path: Path, *, named: bool = False) -> Mapped:
     return Mapped(file=file, path=str(path), open_paths=(str(path),), is_program=False, named=named)
 
 
-def _judging(monkeypatch: pytest.MonkeyPatch, *mapped: Mapped) -> Targets:
+def _judging(
+    monkeypatch: pytest.MonkeyPatch, *mapped: Mapped, planner: Callable[[ElfFile], Plan] = lambda elf: Plan(sites=())
+) -> Targets:
     machine = Machine(files={1: []})
     monkeypatch.setattr(module, "read_process", machine._read)
     monkeypatch.setattr(module, "mapped_code", lambda pid: Code(files=mapped, left_out=3))
-    targets = Targets(
-        machine.kernel, planner=lambda elf: Plan(sites=()), choose=lambda _: Choice.SELECTED, learn=lambda _: None
-    )
+    targets = Targets(machine.kernel, planner=planner, choose=lambda _: Choice.SELECTED, learn=lambda _: None)
     targets.started(1, 0)
     return targets
 
@@ -124,6 +126,27 @@ def test_a_process_whose_files_cost_too_much_gets_no_further(tmp_path: Path) -> 
     assert looking.counts == {Judged.WITHOUT_TLS: 2, Judged.LEFT_OUT: 2}
     looking.look(_real(paths[3]), second)
     assert looking.counts[Judged.WITHOUT_TLS] == 3
+
+
+def test_a_file_that_takes_longer_than_any_is_given_up_and_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """With a verdict of its own, and as a reason of its process."""
+    path = tmp_path / "dear"
+    path.write_bytes(Path(sys.executable).resolve().read_bytes())
+
+    def endless(elf: ElfFile) -> Plan:
+        elf._seconds = 0.01
+        elf.begin()
+        while True:
+            elf.read(0, 64)
+
+    targets = _judging(monkeypatch, _real(path), planner=endless)
+    assert targets.judged == {Judged.LEFT_OUT: 3, Judged.TOO_DEAR: 1}
+    (one,) = targets.coverage()
+    assert one.reason is CoverageReason.CANNOT_DECRYPT
+    assert "cost time" in one.detail
+    assert one.remedy
 
 
 def test_a_file_that_could_not_be_opened_is_tried_again(tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ CRATES = {
 _GOOGLE_QUIC = b"quiche/quic/core/quic_session.cc"
 GOOGLE_QUIC = _quic("Google's QUICHE")
 # …/registry/src/…/rustls-0.23.46/src/conn.rs, or vendored: …/rustls/src/conn.rs; not hyper-rustls-0.27.10/src/…
-_SOURCE = re.compile(rb"(?<![\w-])(%s)(?:-(\d+\.\d+\.\d+)[\w.+-]{0,40})?/src/[\w/]+\.rs" % b"|".join(CRATES))
+_SOURCE = re.compile(rb"(?<![\w-])(%s)(?:-(\d+\.\d+\.\d+)[\w.+-]{0,40})?/src/[\w/]{1,200}+\.rs" % b"|".join(CRATES))
 
 
 class Noticed:

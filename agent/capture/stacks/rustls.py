@@ -9,7 +9,7 @@ compiler chose are read from their code.  One doubt, and the program is told as 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from agent.capture.elf import ElfFile, Function
@@ -18,21 +18,22 @@ from agent.capture.rust_code import Shape, cipher_offset, received_tag, shape_of
 from agent.capture.sites import Abilities
 from agent.capture.x86 import is_emulated
 
-# Rust has two ways to write a path as a symbol: the old one, and the one that rustc calls v0.
+# Rust has two ways to write a path as a symbol: the old one, and the one that rustc calls v0.  A part of a path counts where it first stands: with every
+# place of every part, a name made of nothing but such parts costs a second.
 _ENCRYPT = re.compile(
     r"_ZN\d+_\$LT\$.+\$u20\$as\$u20\$rustls\.\.(crypto\.\.)?cipher\.\.MessageEncrypter\$GT\$7encrypt17h[0-9a-f]{16}E"
     r"|_R.+16MessageEncrypter7encrypt"
 )
 _HANDLE = re.compile(
     r"_ZN\d+_\$LT\$rustls\.\.(client|server)\.\.tls1[23]\.\.ExpectTraffic\$u20\$as\$u20\$rustls\.\.\w+\.\.State\$LT\$.+\$6handle17h[0-9a-f]{16}E"
-    r"|_R.+6rustls6(client|server)5tls1[23].+13ExpectTraffic.+5State.+6handle"
+    r"|_R(?>.+?6rustls6(client|server)5tls1[23])(?>.+?13ExpectTraffic)(?>.+?5State).+6handle"
 )
 _SENDER = re.compile(
-    r"(_ZN6rustls(4conn|12common_state)|_R.+_6rustls(4conn|12common_state).*)11CommonState"
+    r"(_ZN6rustls(4conn|12common_state)|_R(?>.+?_6rustls(4conn|12common_state)).*)11CommonState"
     r"(20send_appdata_encrypt|20send_single_fragment|16send_msg_encrypt|31enqueue_key_update_notification)(17h[0-9a-f]{16}E)?"
 )
 _RECORDER = re.compile(
-    r"(_ZN6rustls12record_layer|_R.+_6rustls12record_layer.*)11RecordLayer16encrypt_outgoing(17h[0-9a-f]{16}E)?"
+    r"(_ZN6rustls12record_layer|_R(?>.+?_6rustls12record_layer).*)11RecordLayer16encrypt_outgoing(17h[0-9a-f]{16}E)?"
 )
 _SUFFIX = r"(\.llvm\.\d+)?"
 # Never given anything to encrypt: it stands where no cipher is agreed yet.
@@ -85,14 +86,14 @@ def study(elf: ElfFile, abilities: Abilities) -> Found:
         raise NotUnderstoodError("only x86-64 code is understood")
     if not abilities.cookies:  # the layout comes with it
         raise NotUnderstoodError("it is read on kernels from 5.15 on")
-    shape = shape_of(encrypters)
+    shape = shape_of(_in_time(elf, encrypters))
     if shape is None:
         raise NotUnderstoodError("how it lays out what is to be encrypted is not known")
     recorders = _named(elf, "encrypt_outgoing", _RECORDER)
-    offset = cipher_offset(_named(elf, "CommonState", _SENDER), recorders)
+    offset = cipher_offset(_in_time(elf, _named(elf, "CommonState", _SENDER)), _in_time(elf, recorders))
     if offset is None:
         raise NotUnderstoodError("where its connections have their cipher is not known")
-    tags = {received_tag(function) for function in handlers}
+    tags = {received_tag(function) for function in _in_time(elf, handlers)}
     tag = tags.pop() if len(tags) == 1 else None
     if tag is None:
         raise NotUnderstoodError("how it tells application data is not known")
@@ -104,6 +105,13 @@ def _named(elf: ElfFile, part: str, pattern: re.Pattern[str]) -> list[Function]:
     if len(names) > _MAX_FUNCTIONS:
         raise NotUnderstoodError("more functions have its names than it has")
     return list(elf.functions(names).values()) if names else []
+
+
+def _in_time(elf: ElfFile, functions: Iterable[Function]) -> Iterator[Function]:
+    """Some are read for half a second."""
+    for function in functions:
+        elf.in_time()
+        yield function
 
 
 def _site(function: Function, role: Role, layout: int = 0) -> Site:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 
 from agent.capture import stacks
-from agent.capture.elf import ElfFile
+from agent.capture.elf import ElfFile, TooDearError
 from agent.capture.plan import Plan, Unreadable
 from agent.capture.sites import Abilities
 from tests.capture.builds import load
+from tests.capture.dear import DEAR
 
 SEALED = Unreadable(stack="sealed", detail="nobody can read it", remedy="use another one")
 
@@ -32,6 +37,18 @@ def test_a_file_that_carries_several_stacks_has_what_each_says(monkeypatch: pyte
     assert both.sites == alone.sites
     assert both.missing == (*alone.missing, "sealed_read: no")
     assert both.unreadable == (SEALED,)
+
+
+@pytest.mark.parametrize("build", DEAR)
+def test_no_file_costs_more_than_its_time(tmp_path: Path, build: Callable[[Path], Path]) -> None:
+    """It is given up; one step of reading it may be under way."""
+    with build(tmp_path / "dear").open("rb") as file:
+        before = time.thread_time()
+        try:
+            stacks.plan(ElfFile(file, 0.2), Abilities(uretprobe_safe=True))
+        except TooDearError:
+            pass
+        assert time.thread_time() - before < 5 * 0.2
 
 
 def test_names_are_unique() -> None:
