@@ -22,11 +22,15 @@ static __always_inline struct pending *pending_of(u64 task, u32 state)
     return pendings.lookup(&task);
 }
 
+// Its socket is known, or nobody asks: its writes are noted only because they could be mistaken for others'.
+static __always_inline bool is_settled(struct conn *conn)
+{
+    return conn && (conn->judgement == IGNORE || conn->noted >= MAX_NOTED);
+}
+
 static __always_inline void note(struct conn *conn, struct conn_key *key, u64 born_ns, u32 size)
 {
-    u32 state = NOTE_WANTED;
-    if (conn && (conn->judgement == IGNORE || conn->noted >= MAX_NOTED))
-        state = NOTE_RIVAL;
+    u32 state = is_settled(conn) ? NOTE_RIVAL : NOTE_WANTED;
     struct pending *pending = pending_of(bpf_get_current_task(), state);
     if (!pending || !size)
         return;
@@ -48,17 +52,48 @@ static __always_inline void note(struct conn *conn, struct conn_key *key, u64 bo
 }
 #endif
 
-// When the connection was born of which a call is about to write `size` bytes; for one that is not known yet this is now.
-static __always_inline u64 note_call(u64 ssl, u32 tgid, u64 size)
+// When the connection was born of which a call is about to write `size` bytes; for one that is not known yet this is now.  0 where that is not looked up:
+// nearly always, as connections live longer than their first packets.
+static __always_inline u64 note_call(struct thread *thread, u64 ssl, u32 tgid, u64 size)
 {
 #ifdef PACKETS
+    u64 now = 0;
+    if (thread->noting_until_ns) {
+        now = bpf_ktime_get_ns();
+        if (now >= thread->noting_until_ns)
+            thread->noting_until_ns = 0;
+    }
+    if (thread->settled_ssl == ssl && !thread->noting_until_ns)
+        return 0;
     struct conn_key key = {.ssl = ssl, .tgid = tgid};
     struct conn *conn = connections.lookup(&key);
-    u64 born_ns = conn ? conn->born_ns : bpf_ktime_get_ns();
+    if (!now)
+        now = bpf_ktime_get_ns();
+    u64 born_ns = conn ? conn->born_ns : now;
+    if (!is_settled(conn))
+        thread->noting_until_ns = now + NOTE_LIVES_NS;
     note(conn, &key, born_ns, size);
     return born_ns;
 #else
     return 0;
+#endif
+}
+
+static __always_inline void settle(struct thread *thread, struct conn *conn, u64 ssl)
+{
+#ifdef PACKETS
+    thread->settled_ssl = is_settled(conn) ? ssl : 0;
+#endif
+}
+
+// The pointer's next connection is another one.  Where another thread ends it, that one's first write goes without a note.
+static __always_inline void unsettle(u64 ssl)
+{
+#ifdef PACKETS
+    u64 id = bpf_get_current_pid_tgid();
+    struct thread *thread = threads.lookup(&id);
+    if (thread && thread->settled_ssl == ssl)
+        thread->settled_ssl = 0;
 #endif
 }
 

@@ -114,6 +114,8 @@ enum call_state { CALL_NONE = 0, CALL_OPEN = 1, CALL_FLUSH = 2 };
 struct thread {
     struct call calls[2];  // by direction: a library may read inside a write
     struct call inner[2];  // of another connection, inside the first: TLS through a TLS proxy
+    unsigned long long settled_ssl;      // whose writes need no note: it was so when the last one returned
+    unsigned long long noting_until_ns;  // writes of this thread may have packets that are looked for; then all its writes are noted
 };
 
 // A link's cookie: which link it is, and how its site tells the count.

@@ -63,7 +63,7 @@ static __always_inline int entry(struct pt_regs *ctx, u32 direction, u32 state)
     call->count_pointer = COOKIE_POINTER_IS_ARGUMENT_5(cookie) ? fifth : fourth;
     call->link = link;
     call->active = state;
-    call->born_ns = direction == SENT && state == CALL_OPEN ? note_call(ssl, id >> 32, PT_REGS_PARM3(ctx)) : 0;
+    call->born_ns = direction == SENT && state == CALL_OPEN ? note_call(thread, ssl, id >> 32, PT_REGS_PARM3(ctx)) : 0;
     return 0;
 }
 
@@ -106,6 +106,8 @@ static __always_inline int leave(struct pt_regs *ctx, u32 direction, u32 fallbac
     moved.key.tgid = id >> 32;
     moved.conn = connection_of(&moved.key, COOKIE_LINK(cookie), call->born_ns);
     account(&moved, size);
+    if (direction == SENT)
+        settle(thread, moved.conn, moved.key.ssl);
     return 0;
 }
 
@@ -116,10 +118,16 @@ int write_return(struct pt_regs *ctx) { return leave(ctx, SENT, COUNT_RESULT); }
 int read_return_ex(struct pt_regs *ctx) { return leave(ctx, RECEIVED, COUNT_POINTER); }
 int write_return_ex(struct pt_regs *ctx) { return leave(ctx, SENT, COUNT_POINTER); }
 
-int close_entry(struct pt_regs *ctx) { return end_connection(PT_REGS_PARM1(ctx)); }
+static __always_inline int end_call(u64 ssl)
+{
+    unsettle(ssl);
+    return end_connection(ssl);
+}
+
+int close_entry(struct pt_regs *ctx) { return end_call(PT_REGS_PARM1(ctx)); }
 
 // SSL_new gives out an address: whatever connection had it before has ended, though nobody saw its end.
-int open_return(struct pt_regs *ctx) { return end_connection(PT_REGS_RC(ctx)); }
+int open_return(struct pt_regs *ctx) { return end_call(PT_REGS_RC(ctx)); }
 
 // SSL_set_fd and others' (connection, descriptor).  GnuTLS' gnutls_transport_set_ptr takes a pointer as well, to whatever its own functions use: nothing is
 // mapped below 65,536, so what is smaller is a descriptor.
@@ -130,7 +138,7 @@ int descriptor_entry(struct pt_regs *ctx)
     struct conn_key key = {.ssl = PT_REGS_PARM1(ctx), .tgid = bpf_get_current_pid_tgid() >> 32};
     u64 number = PT_REGS_PARM2(ctx);
     // Whatever was said before on this pointer went over another descriptor: that connection has ended.
-    end_connection(key.ssl);
+    end_call(key.ssl);
     if (number < MAX_GIVEN)
         tell_descriptor(&key, number, HOW_GIVEN);
     return 0;

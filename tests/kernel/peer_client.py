@@ -2,7 +2,8 @@
 Asks several models over TLS: ``peer_client.py KIND TIMES URL…``.  The model's name is the port that was asked, so that a call says where it went.
 
 ``requests`` asks one after the other on connections that it keeps, ``short`` on new ones, ``fork`` in a child each on what the parent opened;
-``aiohttp`` asks all at once, and so does ``httpx``, in HTTP/2 if there is any.
+``aiohttp`` asks all at once, and so does ``httpx``, in HTTP/2 if there is any; ``in-turn`` asks on one connection after
+the other: five times on one, once on the next, which gets its memory.
 """
 
 import asyncio
@@ -43,6 +44,23 @@ async def with_aiohttp() -> None:
 
         for _ in range(TIMES):
             await asyncio.gather(*(ask(url) for url in URLS))
+
+
+async def in_turn() -> None:
+    import aiohttp
+
+    async def ask(url: str, times: int, *, idle_seconds: float) -> None:
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context())) as session:
+            for _ in range(times):
+                async with session.post(url, data=body_of(url), headers=HEADERS) as answer:
+                    assert answer.status == 200
+                    await answer.read()
+            await asyncio.sleep(idle_seconds)
+
+    for _ in range(TIMES):
+        for url, other in zip(URLS, URLS[1:] + URLS[:1], strict=True):
+            await ask(url, 5, idle_seconds=1.2)  # no packet of it is looked for any more
+            await ask(other, 1, idle_seconds=0)
 
 
 async def with_httpx() -> None:
@@ -105,6 +123,8 @@ if KIND == "requests":
     with_requests()
 elif KIND == "aiohttp":
     asyncio.run(with_aiohttp())
+elif KIND == "in-turn":
+    asyncio.run(in_turn())
 elif KIND == "httpx":
     asyncio.run(with_httpx())
 elif KIND == "fork":

@@ -168,6 +168,17 @@ def test_asyncio_is_known_by_its_packets(
     assert kernel.peers.fates[Fate.PACKET] >= 5 * len(models)
 
 
+def test_a_pointer_that_comes_again(watch: Callable[[str], tuple[Kernel, Watcher]], models: list[PlainServer]) -> None:
+    """One connection of a thread after the other, in the same memory: that the last one's socket was known says nothing of the next one's."""
+    kernel, watcher = watch(tls.LIBSSL)
+    before = kernel.peers.fates[Fate.PACKET]
+    watcher.run([*PYTHON, "in-turn", "2", *(model.url + PATH for model in models)])
+    assert len(watcher.calls) == 2 * 6 * len(models)
+    assert told(watcher, models) == 1
+    watcher.take()
+    assert kernel.peers.fates[Fate.PACKET] - before == 2 * 2 * len(models)
+
+
 def test_curl_is_known_by_its_packets(
     watch: Callable[[str], tuple[Kernel, Watcher]], models: list[PlainServer]
 ) -> None:
