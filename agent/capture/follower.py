@@ -6,7 +6,8 @@ come from the kernel at once (``agent/capture/mappings.py``): a file that was ne
 calls of a short-lived process are seen; one that was met has its links, and only its users are counted, a little later.
 
 A tenant can exec and map in a loop.  Each process waits between two looks for a multiple of what a look costs, all of them together get a
-share of one processor, and what the queues can't hold is counted and made up for by comparing with /proc.
+share of one processor, and what the queues can't hold is counted and made up for by comparing with /proc.  Nor do a tenant's files that take
+long keep others waiting: every look is at whom the least was read for of late, and at whom little was read for without a share.
 """
 
 from __future__ import annotations
@@ -16,11 +17,14 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from agent.capture.fairness import Fairness, group_of
 from agent.capture.mappings import File, Mapping, Mappings, MappingsError
 from agent.capture.processes import pids
 from agent.capture.ring import ProcessEnded, ProcessStarted
+from agent.host.cgroups import cgroup_path_of_pid
 from agent.logs import Log
 
 if TYPE_CHECKING:
@@ -43,6 +47,8 @@ _MAX_WAITING = 4_096
 # Of one processor.  A node that starts with a hundred images reads for half a minute.
 _SHARE = 0.5
 _MAX_CREDIT_SECONDS = 20.0
+# Of a processor: then whoever came meanwhile may have to go first.
+_ROUND_SECONDS = 0.05
 # Reading a large program takes this long.
 _FAREWELL_SECONDS = 2.0
 
@@ -63,11 +69,9 @@ class Watcher(Protocol):
 
     lost_news: int
 
-    def started(self, pid: int, at_ns: int) -> None: ...
-
     def ended(self, pid: int) -> None: ...
 
-    def look(self, pid: int, at_ns: int) -> Look: ...
+    def look(self, pid: int, at_ns: int, since_ns: int = 0) -> Look: ...
 
     def look_soon(self, pid: int, at_ns: int) -> None: ...
 
@@ -75,11 +79,23 @@ class Watcher(Protocol):
 
     def knows(self, pid: int, since_ns: int) -> bool: ...
 
-    def rescan(self, at_ns: int) -> None: ...
+    def rescan(self, at_ns: int) -> Iterable[int]: ...
 
     def status(self) -> Sequence[LibraryStatus]: ...
 
-    def reconcile(self, alive: Iterable[int], at_ns: int) -> None: ...
+    def reconcile(self, alive: Iterable[int]) -> Iterable[int]: ...
+
+
+@dataclass(slots=True)
+class _Wish:
+    """To look at a process."""
+
+    group: str
+    """Whose time it costs."""
+    files: set[File] = field(default_factory=set)
+    """That it has mapped and nobody has met."""
+    born_ns: int = 0
+    """When its program began, where that is to be made sure of."""
 
 
 class Follower:
@@ -89,11 +105,18 @@ class Follower:
     """
 
     def __init__(
-        self, targets: Watcher, mappings: Mappings | None, *, alive: Callable[[], Iterable[int]] = pids
+        self,
+        targets: Watcher,
+        mappings: Mappings | None,
+        *,
+        alive: Callable[[], Iterable[int]] = pids,
+        whose: Callable[[int], str] = lambda pid: group_of(cgroup_path_of_pid(pid)),
     ) -> None:
         self._targets = targets
         self._mappings = mappings
         self._alive = alive
+        self._whose = whose
+        self._fairness = Fairness()
         self._news: queue.Queue[ProcessStarted | ProcessEnded] = queue.Queue(_MAX_NEWS)
         self._stopping = threading.Event()
         self._scanned = threading.Event()
@@ -101,7 +124,7 @@ class Follower:
         self._told = threading.Event()
         self._missed = threading.Event()
         self._met: set[File] = set()
-        self._waiting: dict[int, set[File]] = {}
+        self._waiting: dict[int, _Wish] = {}
         self._lost_mappings = 0
         now = time.monotonic()
         self._rescan_at = now
@@ -141,8 +164,16 @@ class Follower:
 
     def scan(self) -> None:
         """All processes that live now."""
-        for pid in self._alive():
-            self._targets.started(pid, time.time_ns())
+        left = set(self._alive())
+        for pid in sorted(left):
+            while self._wish(pid) is None and not self._stopping.is_set():
+                self._look_at_waiting()
+        while left and not self._stopping.is_set():
+            self._look_at_waiting()
+            left &= self._waiting.keys()
+            self._hear_mappings()
+            self._hear_news()
+            self._stopping.wait(_GATHER_SECONDS)
         self._scanned.set()
         for library in self._targets.status():
             slow, error = len(library.slow_sites), library.error or "none"
@@ -154,17 +185,20 @@ class Follower:
         self._hear_news()
         now = time.monotonic()
         if now >= self._rescan_at:
-            self._targets.rescan(time.time_ns())
+            for pid in self._targets.rescan(time.time_ns()):
+                self._wish(pid)  # who finds no room stays due
             self._rescan_at = now + _RESCAN_SECONDS
         missed = self._missed.is_set()
         if now >= self._reconcile_at or (missed and now >= self._reconciled_at + _MAKE_UP_SECONDS):
             self._missed.clear()
             self._meet_cpus()
-            self._targets.reconcile(self._alive(), time.time_ns())
+            for pid in self._targets.reconcile(self._alive()):
+                self._wish_or_miss(pid)
             if missed:
                 self._targets.look_at_all(time.time_ns())
             self._reconciled_at = now
             self._reconcile_at = now + _RECONCILE_SECONDS
+        self._look_at_waiting()
 
     # ---------------------------------------------------------------------------------------------------------- helpers
 
@@ -178,12 +212,19 @@ class Follower:
             before, used_before, at, used = at, used, time.monotonic(), time.thread_time()
             earned = min(_MAX_CREDIT_SECONDS, self._credit_seconds + _SHARE * (at - before))
             self._credit_seconds = earned - (used - used_before)
-            if self._credit_seconds < 0:
-                self._stopping.wait(-self._credit_seconds / _SHARE)
+            self._rest(-self._credit_seconds / _SHARE)
+
+    def _rest(self, seconds: float) -> None:
+        """The debt is of those for whom much was read; others are looked at all the same."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0 and not self._stopping.wait(min(left, _ROUND_SECONDS)):
+            self._hear_mappings()
+            self._hear_news()
+            self._look_at_waiting(light=True)
 
     def _wait(self) -> None:
         if self._mappings is None:
-            if self._told.wait(_RESCAN_SECONDS):
+            if self._told.wait(_GATHER_SECONDS if self._waiting else _RESCAN_SECONDS):
                 self._told.clear()
             return
         if not self._waiting and not self._mappings.wait(_RESCAN_SECONDS):
@@ -208,27 +249,48 @@ class Follower:
             self._targets.lost_news += self._mappings.lost - self._lost_mappings
             self._lost_mappings = self._mappings.lost
             self._missed.set()
-        for pid in list(self._waiting):
-            look = self._targets.look(pid, time.time_ns())
-            if look is Look.LATER:
-                continue
-            files = self._waiting.pop(pid)
-            if look is Look.DONE:
-                if len(self._met) > _MAX_MET:
-                    self._met.clear()
-                self._met |= files
 
-    def _hear_of(self, mapping: Mapping, now_ns: int) -> None:
-        if mapping.file in self._met:
-            if mapping.pid not in self._waiting:
-                self._targets.look_soon(mapping.pid, now_ns)
-        elif mapping.pid in self._waiting or len(self._waiting) < _MAX_WAITING:
-            files = self._waiting.setdefault(mapping.pid, set())
-            if len(files) < _MAX_MET:
-                files.add(mapping.file)
-        else:
+    def _look_at_waiting(self, *, light: bool = False) -> None:
+        """In fair order, until that may be another one; ``light``: only at those for whom little was read."""
+        until = time.thread_time() + _ROUND_SECONDS
+        for pid in self._fairness.order({pid: wish.group for pid, wish in self._waiting.items()}, time.monotonic()):
+            if light and not self._fairness.is_light(self._waiting[pid].group, time.monotonic()):
+                break
+            self._look_at(pid)
+            if time.thread_time() > until:
+                break
+
+    def _look_at(self, pid: int) -> None:
+        wish, before = self._waiting[pid], time.thread_time()
+        look = self._targets.look(pid, time.time_ns(), wish.born_ns)
+        self._fairness.spend(wish.group, time.thread_time() - before, time.monotonic())
+        if look is Look.LATER:
+            wish.group = self._whose(pid)  # a container's first process was in another one before
+            return
+        del self._waiting[pid]
+        if look is Look.DONE:
+            if len(self._met) > _MAX_MET:
+                self._met.clear()
+            self._met |= wish.files
+
+    def _wish(self, pid: int) -> _Wish | None:
+        """To look at a process; None where there is no room for one more."""
+        if pid not in self._waiting and len(self._waiting) < _MAX_WAITING:
+            self._waiting[pid] = _Wish(self._whose(pid))
+        return self._waiting.get(pid)
+
+    def _wish_or_miss(self, pid: int) -> _Wish:
+        wish = self._wish(pid)
+        if wish is None:
             self._targets.lost_news += 1
             self._missed.set()
+        return wish or _Wish("")
+
+    def _hear_of(self, mapping: Mapping, now_ns: int) -> None:
+        if mapping.file in self._met and mapping.pid not in self._waiting and self._targets.knows(mapping.pid, 0):
+            self._targets.look_soon(mapping.pid, now_ns)
+        elif len(files := self._wish_or_miss(mapping.pid).files) < _MAX_MET:
+            files.add(mapping.file)
 
     def _hear_news(self) -> None:
         """Births and ends."""
@@ -238,4 +300,4 @@ class Follower:
                 self._waiting.pop(news.pid, None)
                 self._targets.ended(news.pid)
             elif not self._targets.knows(news.pid, news.at_ns):
-                self._targets.started(news.pid, time.time_ns())
+                self._wish_or_miss(news.pid).born_ns = news.at_ns

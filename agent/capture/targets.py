@@ -99,14 +99,16 @@ class _Watched:
     next_signs_ns: int = 0
     """0: nothing more that it could show would tell us anything."""
 
+    def is_due(self, at_ns: int) -> bool:
+        return 0 < self.next_look_ns <= at_ns
+
 
 class Targets:
     """
     Knows processes, their TLS files and the links on them.  Used from one thread; it may block on reading files.
 
     ``choose`` says whether a process is selected; ``learn`` is told of every process while it can be read.  ``told``: the caller will
-    say of every mapping (``look``, ``look_soon``), so that nobody need be looked at again without.  ``search`` is asked of files that have
-    their probes.
+    say of every mapping (``look``, ``look_soon``), so that nobody need be looked at again without.  ``search``: of files with probes.
     """
 
     def __init__(
@@ -162,12 +164,12 @@ class Targets:
         self._apply_choice(watched)
         self._look(watched, at_ns, patience_seconds)
 
-    def look(self, pid: int, at_ns: int) -> Look:
-        """It has mapped a file that was never met: look now, unless it was looked at a moment ago."""
-        watched = self._watched.get(pid)
+    def look(self, pid: int, at_ns: int, since_ns: int = 0) -> Look:
+        """It has mapped a file that was never met, has a new program since, or is due: look now, unless it was looked at a moment ago."""
+        watched = self._watched.get(pid) if self.knows(pid, since_ns) else None
         if watched is not None and time.monotonic_ns() < watched.rests_until_ns:
             return Look.LATER
-        if watched is None or watched.choice is Choice.UNSELECTED:
+        if watched is None or (watched.choice is Choice.UNSELECTED and not watched.is_due(at_ns)):
             self.started(pid, at_ns, _PATIENCE_SECONDS)  # it may have another program since, with another name
             watched = self._watched.get(pid)
         else:
@@ -177,11 +179,9 @@ class Targets:
         return Look.LATER if watched.unfinished else Look.DONE
 
     def look_soon(self, pid: int, at_ns: int) -> None:
-        """It has mapped a file that was met before."""
+        """One that is known has mapped a file that was met before."""
         watched = self._watched.get(pid)
-        if watched is None:
-            self.started(pid, at_ns)
-        elif not watched.next_look_ns or watched.next_look_ns > at_ns + _SOON_NS:
+        if watched is not None and not 0 < watched.next_look_ns <= at_ns + _SOON_NS:
             watched.next_look_ns = at_ns + _SOON_NS
 
     def look_at_all(self, at_ns: int) -> None:
@@ -201,31 +201,30 @@ class Targets:
             for file in watched.files:
                 self._leave(file, pid)
 
-    def rescan(self, at_ns: int) -> None:
-        """Look again at young processes (late dlopen), and at those whose pod was not known."""
+    def rescan(self, at_ns: int) -> list[int]:
+        """Who is to be looked at again: young processes (late dlopen), and those whose pod was not known.  What costs little is done at once."""
+        due: list[int] = []
         for watched in list(self._watched.values()):
-            if watched.choice is Choice.UNDECIDED:
-                choice = self._choose(watched.process)
-                if choice is not watched.choice:
-                    watched.choice = choice
-                    self._apply_choice(watched)
-                    self._look(watched, at_ns)
-            if watched.next_look_ns and at_ns >= watched.next_look_ns:
-                self._look(watched, at_ns)
+            if watched.choice is Choice.UNDECIDED and (choice := self._choose(watched.process)) is not watched.choice:
+                watched.choice = choice
+                self._apply_choice(watched)
+                watched.next_look_ns = at_ns
+            if watched.is_due(at_ns):
+                due.append(watched.process.pid)
             elif watched.next_signs_ns and at_ns >= watched.next_signs_ns:
                 self._seek_signs(watched, at_ns)
         if (more := self._further.step(at_ns)) is not None:
             for pid in more.users:
                 self._seek_signs(self._watched[pid], at_ns)
         self._close_idle(at_ns)
+        return due
 
-    def reconcile(self, alive: Iterable[int], at_ns: int) -> None:
-        """Compare with /proc: starts and ends whose news was lost.  A process that can't be read is looked at again here."""
+    def reconcile(self, alive: Iterable[int]) -> list[int]:
+        """Compare with /proc: ends whose news was lost; and those who live and are not known, or could not be read."""
         alive = set(alive)
-        for pid in [pid for pid in self._watched if pid not in alive]:
+        for pid in self._watched.keys() - alive:
             self.ended(pid)
-        for pid in alive - self._watched.keys():
-            self.started(pid, at_ns)
+        return sorted(alive - self._watched.keys())
 
     def close(self) -> None:
         """Detach everything."""
@@ -255,8 +254,7 @@ class Targets:
 
     def coverage(self) -> list[ProcessCoverage]:
         """Every process that uses TLS.  Asked from other threads: reads and changes nothing."""
-        told = (self._covered(watched) for watched in list(self._watched.values()))
-        return [one for one in told if one is not None]
+        return [one for watched in list(self._watched.values()) if (one := self._covered(watched)) is not None]
 
     # ---------------------------------------------------------------------------------------------------------- helpers
 
@@ -286,7 +284,7 @@ class Targets:
             self._dropped_groups.discard(group)
 
     def _look(self, watched: _Watched, at_ns: int, patience_seconds: float = _UNHURRIED) -> None:
-        pid, began_ns = watched.process.pid, time.monotonic_ns()
+        pid, after, began_ns = watched.process.pid, self._looks_after_ns, time.monotonic_ns()
         try:
             code = mapped_code(pid)
             watched.denied = False
@@ -296,8 +294,6 @@ class Targets:
         watched.rests_until_ns = (now_ns := time.monotonic_ns()) + _REST_PER_LOOK * (now_ns - began_ns)
         mapped = code.files
         watched.mapped = bool(mapped)
-        if not watched.looks:
-            self._judge.counts[Judged.LEFT_OUT] += code.left_out
         selected = watched.choice is not Choice.UNSELECTED
         now = {one.file for one in mapped} if selected else set()
         for file in watched.files - now:
@@ -311,9 +307,13 @@ class Targets:
             if one.named or ((library := self._libraries.get(one.file)) is not None and library.speaks_for_itself)
         )
         watched.unused_library = "" if selected else next(seen, "")
-        after = self._looks_after_ns
-        watched.next_look_ns = at_ns + after[watched.looks] if watched.looks < len(after) else 0
-        watched.looks += 1
+        if watched.unfinished:
+            watched.next_look_ns = at_ns
+        else:
+            if not watched.looks:
+                self._judge.counts[Judged.LEFT_OUT] += code.left_out
+            watched.next_look_ns = at_ns + after[watched.looks] if watched.looks < len(after) else 0
+            watched.looks += 1
         self._seek_signs(watched, at_ns)
 
     def _used_of(self, mapped: Iterable[Mapped], watched: _Watched, patience_seconds: float) -> set[FileId]:

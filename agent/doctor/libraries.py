@@ -35,7 +35,8 @@ def libraries(
         )
 
     targets = Targets(_Nothing(), planner=planner, choose=_everybody, learn=_ignore)
-    targets.reconcile(pids() if only is None else only, at_ns=0)
+    for pid in pids() if only is None else only:
+        targets.started(pid, 0)
     return tuple(sorted(targets.status(), key=lambda library: library.path))
 
 

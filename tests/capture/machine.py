@@ -12,6 +12,7 @@ import pytest
 from agent.capture import targets as module
 from agent.capture.coverage import Library
 from agent.capture.elf import ElfFile
+from agent.capture.follower import Look
 from agent.capture.judge import Judge, Judged
 from agent.capture.links import AttachError
 from agent.capture.plan import Plan, Probe, Role, Site
@@ -108,6 +109,13 @@ class Machine:
         if mapped.path in self.without_tls:
             return Judged.WITHOUT_TLS, None
         return Judged.TLS, Library(path=mapped.path, plan=Plan(sites=(SITE,)))
+
+
+def rescan(targets: Targets, at_ns: int) -> None:
+    """As the follower does: whoever is due is looked at."""
+    for pid in targets.rescan(at_ns):
+        while targets.look(pid, at_ns) is Look.LATER:
+            pass
 
 
 @contextmanager

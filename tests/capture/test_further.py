@@ -22,7 +22,7 @@ from agent.capture.stacks import plan
 from agent.capture.stacks.noticed import search
 from agent.capture.targets import Targets
 from agent.model import CoverageReason
-from tests.capture.machine import FakeKernel
+from tests.capture.machine import FakeKernel, rescan
 
 QUIC = "external/com_github_google_quiche/quiche/quic/core/quic_session.cc"
 
@@ -91,12 +91,12 @@ def test_a_file_that_is_read_is_searched_afterwards(library: Path, run: Callable
     targets = Targets(kernel, planner=planner, choose=lambda _: Choice.SELECTED, learn=lambda _: None, search=searched)
     targets.started(pid, 1)
     assert len(kernel.open_paths) >= 1
-    targets.rescan(2)
-    targets.rescan(1 + AFTER_NS)
+    rescan(targets, 2)
+    rescan(targets, 1 + AFTER_NS)
     (before,) = [one for one in targets.coverage() if one.library == str(library)]
     assert before.detail == ""
     for _ in range(200):
-        targets.rescan(2 + AFTER_NS)
+        rescan(targets, 2 + AFTER_NS)
     (after,) = [one for one in targets.coverage() if one.library == str(library)]
     assert after.reason is CoverageReason.READABLE
     assert "also has Google's QUICHE" in after.detail

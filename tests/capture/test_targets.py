@@ -12,7 +12,7 @@ from agent.capture.processes import Code, Mapped
 from agent.capture.selection import Choice
 from agent.capture.targets import IDLE_NS, RESCAN_AFTER_NS, Sight
 from agent.model import CoverageReason
-from tests.capture.machine import LIBSSL, NODE, POD, FakeKernel, Machine
+from tests.capture.machine import LIBSSL, NODE, POD, FakeKernel, Machine, rescan
 
 
 def test_one_link_for_a_file_that_many_use(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,10 +55,10 @@ def test_an_undecided_process_is_watched_until_it_is_known(monkeypatch: pytest.M
     targets.started(1, 0)
     assert machine.kernel.open_paths == [LIBSSL]
     machine.choices[1] = Choice.UNSELECTED
-    targets.rescan(1)
+    rescan(targets, 1)
     assert machine.kernel.dropped == {77}
-    targets.rescan(2)
-    targets.rescan(2 + IDLE_NS)
+    rescan(targets, 2)
+    rescan(targets, 2 + IDLE_NS)
     assert machine.kernel.open_paths == []
 
 
@@ -68,9 +68,9 @@ def test_a_late_library_is_found_by_looking_again(monkeypatch: pytest.MonkeyPatc
     targets = machine.targets(monkeypatch)
     targets.started(1, 0)
     machine.files[1] = [LIBSSL]
-    targets.rescan(RESCAN_AFTER_NS[0] - 1)
+    rescan(targets, RESCAN_AFTER_NS[0] - 1)
     assert machine.kernel.open_paths == []
-    targets.rescan(RESCAN_AFTER_NS[0])
+    rescan(targets, RESCAN_AFTER_NS[0])
     assert machine.kernel.open_paths == [LIBSSL]
 
 
@@ -80,14 +80,14 @@ def test_a_link_stays_a_while_for_the_next_process_of_its_image(monkeypatch: pyt
     targets = machine.targets(monkeypatch)
     targets.started(1, 0)
     targets.ended(1)
-    targets.rescan(10)
+    rescan(targets, 10)
     assert machine.kernel.open_paths == [LIBSSL]
     machine.files[2] = [LIBSSL]
     targets.started(2, 20)
     assert len(machine.kernel.links) == 1
     targets.ended(2)
-    targets.rescan(30)
-    targets.rescan(30 + IDLE_NS)
+    rescan(targets, 30)
+    rescan(targets, 30 + IDLE_NS)
     assert machine.kernel.open_paths == []
     assert targets.status() == []
 
@@ -107,9 +107,9 @@ def test_news_that_was_lost_is_made_up_for(monkeypatch: pytest.MonkeyPatch) -> N
     machine = Machine(files={1: [LIBSSL], 2: [NODE]})
     targets = machine.targets(monkeypatch)
     targets.started(1, 0)
-    targets.reconcile([2], 5)
-    assert targets.processes == 1
-    assert {library.path: library.processes for library in targets.status()} == {LIBSSL: 0, NODE: 1}
+    assert targets.reconcile([2]) == [2]
+    assert targets.processes == 0
+    assert {library.path: library.processes for library in targets.status()} == {LIBSSL: 0}
 
 
 def test_a_failed_attach_is_told_and_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -266,17 +266,17 @@ def test_signs_of_use_are_sought_until_they_are_seen(monkeypatch: pytest.MonkeyP
     at_ns = 100 * 10**9
     targets.started(1, at_ns)
     targets.started(2, at_ns)
-    targets.rescan(at_ns + module.SIGNS_AFTER_NS)
+    rescan(targets, at_ns + module.SIGNS_AFTER_NS)
     assert {one.process.pid for one in targets.coverage()} == {2}
     assert set(asked) == {1}
     seen.add(Sign.TCP)
     at_ns += 2 * module.SIGNS_AFTER_NS + RESCAN_AFTER_NS[-1]
-    targets.rescan(at_ns)
+    rescan(targets, at_ns)
     seen.clear()
     asked.clear()
     for _ in range(10):
         at_ns += RESCAN_AFTER_NS[-1]
-        targets.rescan(at_ns)
+        rescan(targets, at_ns)
     assert asked == []
     told = {one.process.pid: one for one in targets.coverage()}
     assert told[1].reason is CoverageReason.CANNOT_DECRYPT

@@ -12,7 +12,7 @@ from agent.capture.judge import Judged
 from agent.capture.processes import Mapped
 from agent.capture.selection import Choice
 from agent.capture.targets import RESCAN_AFTER_NS
-from tests.capture.machine import LIBSSL, NODE, Machine
+from tests.capture.machine import LIBSSL, NODE, Machine, rescan
 
 
 def test_who_is_told_of_mappings_looks_when_there_is_something_to_see(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -21,7 +21,7 @@ def test_who_is_told_of_mappings_looks_when_there_is_something_to_see(monkeypatc
     targets = machine.targets(monkeypatch, told=True)
     targets.started(1, 0)
     machine.files[1] = [LIBSSL]
-    targets.rescan(RESCAN_AFTER_NS[-1])
+    rescan(targets, RESCAN_AFTER_NS[-1])
     assert machine.kernel.open_paths == []
     while (look := targets.look(1, 1)) is Look.LATER:
         pass
@@ -30,13 +30,13 @@ def test_who_is_told_of_mappings_looks_when_there_is_something_to_see(monkeypatc
     assert targets.look(2, 1) is Look.DONE
     machine.files[2] = [NODE, LIBSSL]
     targets.look_soon(2, 2)
-    targets.rescan(2)
+    rescan(targets, 2)
     assert {library.path: library.processes for library in targets.status()} == {LIBSSL: 1, NODE: 1}
-    targets.rescan(2 + RESCAN_AFTER_NS[0])
+    rescan(targets, 2 + RESCAN_AFTER_NS[0])
     assert {library.path: library.processes for library in targets.status()} == {LIBSSL: 2, NODE: 1}
     machine.files[1] = []
     targets.look_at_all(5)
-    targets.rescan(5)
+    rescan(targets, 5)
     assert {library.path: library.processes for library in targets.status()} == {LIBSSL: 1, NODE: 1}
 
 
@@ -91,3 +91,42 @@ def test_a_tls_library_waits_for_no_hundred_others(monkeypatch: pytest.MonkeyPat
         pass
     assert sorted(machine.read) == sorted({*others, LIBSSL})
     assert {library.path: library.processes for library in targets.status()} == {LIBSSL: 1}
+
+
+def test_a_program_that_is_newer_than_the_look_is_read_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also a moment after the look; one that is older is looked at as any."""
+    machine = Machine(files={1: [LIBSSL]})
+    targets = machine.targets(monkeypatch, told=True)
+    targets.started(1, 5)
+    assert machine.learned == [1]
+    while targets.look(1, 6, 4) is Look.LATER:
+        pass
+    assert machine.learned == [1]
+    targets.look(1, 7, 6)
+    assert machine.learned == [1, 1]
+    assert targets.knows(1, 7)
+
+
+def test_who_is_not_selected_is_not_read_anew_when_due(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has the program that it had: only what it maps is looked at."""
+    machine = Machine(files={1: [LIBSSL]}, choices={1: Choice.UNSELECTED})
+    targets = machine.targets(monkeypatch)
+    targets.started(1, 0)
+    rescan(targets, RESCAN_AFTER_NS[0])
+    assert machine.learned == [1]
+    assert targets.rescan(RESCAN_AFTER_NS[0] + 1) == []
+
+
+def test_a_look_that_was_broken_off_is_none_of_those_that_are_due(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many it takes to read everything, a late dlopen is found as soon as ever."""
+    others = {f"/lib/{number}.so" for number in range(100)}
+    machine = Machine(files={1: sorted(others)}, without_tls=others)
+    targets = machine.targets(monkeypatch)
+    monkeypatch.setattr("agent.capture.targets._PATIENCE_SECONDS", 0.0)
+    looks = 0
+    while targets.look(1, 1) is Look.LATER:
+        looks += 1
+    assert looks > 10
+    machine.files[1].append(LIBSSL)
+    rescan(targets, 1 + RESCAN_AFTER_NS[0])
+    assert machine.kernel.open_paths == [LIBSSL]

@@ -17,6 +17,7 @@ from agent.capture.kernel import Kernel
 from agent.capture.targets import SIGNS_AFTER_NS, Targets
 from agent.model import CoverageReason, Direction, ProcessCoverage
 from tests import rust
+from tests.capture.machine import rescan
 from tests.kernel import tls
 from tests.kernel.packages import AIOQUIC
 from tests.kernel.tls import Client
@@ -50,7 +51,7 @@ def started(follow: Callable[[set[int]], Targets], client: Client) -> Targets:
 
 def told(targets: Targets) -> ProcessCoverage | None:
     """What is said after the next look for signs; there is one process."""
-    targets.rescan(time.time_ns() + next(LOOKS) * SIGNS_AFTER_NS)
+    rescan(targets, time.time_ns() + next(LOOKS) * SIGNS_AFTER_NS)
     return next(iter(targets.coverage()), None)
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from agent.capture.kernel import Kernel
 from agent.capture.targets import RESCAN_AFTER_NS, Targets
+from tests.capture.machine import rescan
 from tests.kernel import tls
 from tests.kernel.client import PATTERN
 from tests.kernel.tls import Client
@@ -78,7 +79,7 @@ def test_a_library_that_comes_late_is_found(
         targets.started(client.pid, now)
         assert not any("libssl" in library.path for library in targets.status())
         client.say("open")
-        targets.rescan(now + RESCAN_AFTER_NS[0])
+        rescan(targets, now + RESCAN_AFTER_NS[0])
         assert any("libssl" in library.path and not library.error for library in targets.status())
         assert one_call(kernel, client) == EXPECTED
     finally:
