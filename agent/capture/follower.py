@@ -216,11 +216,11 @@ class Follower:
 
     def _rest(self, seconds: float) -> None:
         """The debt is of those for whom much was read; others are looked at all the same."""
-        until = time.monotonic() + seconds
-        while (left := until - time.monotonic()) > 0 and not self._stopping.wait(min(left, _ROUND_SECONDS)):
+        until, pause = time.monotonic() + seconds, _ROUND_SECONDS
+        while (left := until - time.monotonic()) > 0 and not self._stopping.wait(min(left, pause)):
             self._hear_mappings()
             self._hear_news()
-            self._look_at_waiting(light=True)
+            pause = _GATHER_SECONDS if self._look_at_waiting(light=True) else _ROUND_SECONDS
 
     def _wait(self) -> None:
         if self._mappings is None:
@@ -250,28 +250,34 @@ class Follower:
             self._lost_mappings = self._mappings.lost
             self._missed.set()
 
-    def _look_at_waiting(self, *, light: bool = False) -> None:
-        """In fair order, until that may be another one; ``light``: only at those for whom little was read."""
-        until = time.thread_time() + _ROUND_SECONDS
+    def _look_at_waiting(self, *, light: bool = False) -> bool:
+        """
+        In fair order, until that may be another one; ``light``: only at those for whom little was read.
+
+        Whether one of them is to be looked at again.
+        """
+        until, again = time.thread_time() + _ROUND_SECONDS, False
         for pid in self._fairness.order({pid: wish.group for pid, wish in self._waiting.items()}, time.monotonic()):
             if light and not self._fairness.is_light(self._waiting[pid].group, time.monotonic()):
                 break
-            self._look_at(pid)
+            again |= self._look_at(pid) is Look.LATER
             if time.thread_time() > until:
                 break
+        return again
 
-    def _look_at(self, pid: int) -> None:
+    def _look_at(self, pid: int) -> Look:
         wish, before = self._waiting[pid], time.thread_time()
         look = self._targets.look(pid, time.time_ns(), wish.born_ns)
         self._fairness.spend(wish.group, time.thread_time() - before, time.monotonic())
         if look is Look.LATER:
             wish.group = self._whose(pid)  # a container's first process was in another one before
-            return
+            return look
         del self._waiting[pid]
         if look is Look.DONE:
             if len(self._met) > _MAX_MET:
                 self._met.clear()
             self._met |= wish.files
+        return look
 
     def _wish(self, pid: int) -> _Wish | None:
         """To look at a process; None where there is no room for one more."""
