@@ -162,7 +162,7 @@ def test_a_file_that_makes_no_sense_is_told(tmp_path: Path) -> None:
 
 def test_each_step_has_its_own_time(library: Path, run: Callable[[Path], int], monkeypatch: pytest.MonkeyPatch) -> None:
     """Between two of them the thread does other things, which are not held against the file."""
-    monkeypatch.setattr(module, "ElfFile", lambda file: ElfFile(file, 0.1))
+    monkeypatch.setattr(module, "_MAX_STEP_SECONDS", 0.1)
 
     def slow(elf: ElfFile) -> Iterator[Unreadable | None]:
         for _ in range(5):
@@ -177,3 +177,23 @@ def test_each_step_has_its_own_time(library: Path, run: Callable[[Path], int], m
     steps(further, 1 + AFTER_NS)
     assert found.searched
     assert found.remark == ""
+
+
+def test_a_step_that_takes_longer_than_any_is_the_last_one(
+    library: Path, run: Callable[[Path], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sooner than a file is given up that is read for its probes; it is told."""
+    monkeypatch.setattr(module, "_MAX_STEP_SECONDS", 0.1)
+
+    def endless(elf: ElfFile) -> Iterator[Unreadable | None]:
+        while True:
+            elf.read(0, 64)
+        yield None
+
+    further, found = Further(endless), Library(path=str(library), plan=Plan(sites=()))
+    further.wish(found, mapped(run(library), library))
+    further.step(1)
+    before = time.thread_time()
+    steps(further, 1 + AFTER_NS)
+    assert time.thread_time() - before < 1
+    assert "longer than any" in found.remark
