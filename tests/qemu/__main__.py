@@ -20,7 +20,7 @@ from rich.console import Console
 
 from tests.qemu import roots
 from tests.qemu.debian import Archive, FetchError, KernelImage, fetch
-from tests.qemu.guest import Booted, boot
+from tests.qemu.guest import Booted, boot, lost_a_breakpoint
 from tests.qemu.table import Outcome, page, read_outcomes, read_progress
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "podtab" / "kernels"
@@ -132,6 +132,11 @@ def run(guest: Guest, tests: list[str], end: float, share: float) -> tuple[str, 
     results = RESULTS / guest.name
     command = [root.python, *PYTEST, "--junitxml=/mnt/results/junit.xml", *tests]
     booted = boot(kernel, root, command, roots.ROOT, results, seconds=seconds, told=plainly)
+    if booted.status is None and lost_a_breakpoint(results):
+        stderr.print(
+            f"{kernel.version}: the emulator delivered a breakpoint too late, after {booted.seconds:.0f} s: once more"
+        )
+        booted = boot(kernel, root, command, roots.ROOT, results, seconds=seconds - booted.seconds, told=plainly)
     if not (found := read_outcomes(results / "junit.xml")):
         found = read_progress(booted.output)
         through = {one.file for one in found} - {one.file for one in found[-1:]}

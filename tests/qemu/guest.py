@@ -104,6 +104,15 @@ def boot(
     )
 
 
+def lost_a_breakpoint(results: Path) -> bool:
+    """
+    Whether the guest's kernel ended at a breakpoint of its own.  While it changes its code it has breakpoints there, and waits for every processor before
+    they go (Linux, arch/x86/kernel/alternative.c, text_poke_bp_batch); the emulator may deliver one after that, which no processor does.
+    """
+    console = results / "console"
+    return console.exists() and b"Oops: int3:" in console.read_bytes()
+
+
 def _last_line(output: Path) -> str:
     lines = output.read_text(errors="replace").rpartition("\n")[0].splitlines() if output.exists() else []
     return " ".join(lines[-1].split()) if lines else "nothing yet"
