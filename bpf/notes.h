@@ -79,6 +79,16 @@ static __always_inline u64 note_call(struct thread *thread, u64 ssl, u32 tgid, u
 #endif
 }
 
+// The same where the connection is at hand.
+static __always_inline void note_moved(struct moved *moved, u64 size)
+{
+#ifdef PACKETS
+    if (moved->conn)
+        note(moved->conn, &moved->key, moved->conn->born_ns, size);
+#endif
+}
+
+// Behind a write: whether this thread's next one on the connection needs no note.
 static __always_inline void settle(struct thread *thread, struct conn *conn, u64 ssl)
 {
 #ifdef PACKETS
@@ -94,14 +104,5 @@ static __always_inline void unsettle(u64 ssl)
     struct thread *thread = threads.lookup(&id);
     if (thread && thread->settled_ssl == ssl)
         thread->settled_ssl = 0;
-#endif
-}
-
-// The same where the connection is at hand.
-static __always_inline void note_moved(struct moved *moved, u64 size)
-{
-#ifdef PACKETS
-    if (moved->conn)
-        note(moved->conn, &moved->key, moved->conn->born_ns, size);
 #endif
 }
