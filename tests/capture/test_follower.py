@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -95,11 +95,11 @@ class FakeMappings:
             raise MappingsError("no")
 
 
-def pair(targets: FakeTargets, mappings: FakeMappings | None) -> Follower:
+def pair(targets: FakeTargets, mappings: FakeMappings | None, alive: Sequence[int] = (1, 2, 3)) -> Follower:
     return Follower(
         targets,
         cast("Mappings | None", mappings),
-        alive=lambda: [1, 2, 3],
+        alive=lambda: alive,
         whose=lambda pid: "dear" if pid in DEAR else "other",
     )
 
@@ -246,8 +246,7 @@ def test_all_looks_together_have_a_share_of_a_processor(monkeypatch: pytest.Monk
         return Look.LATER
 
     monkeypatch.setattr(targets, "look", dear)
-    follower = pair(targets, mappings)
-    follower._alive = list
+    follower = pair(targets, mappings, alive=())
     began = time.monotonic()
     follower.start()
     until(lambda: len(used) >= 8)
@@ -272,8 +271,7 @@ def test_a_debt_is_paid_once(monkeypatch: pytest.MonkeyPatch) -> None:
         return Look.LATER
 
     monkeypatch.setattr(targets, "look", look)
-    follower = pair(targets, mappings)
-    follower._alive = list
+    follower = pair(targets, mappings, alive=())
     follower.start()
     until(lambda: len(began) >= 8)
     follower.stop()
@@ -312,8 +310,7 @@ def test_one_pods_dear_files_keep_no_others_waiting() -> None:
 def test_nor_do_those_who_were_there_before_us() -> None:
     """They are looked at in the same order, and whoever comes meanwhile is among them."""
     targets, mappings = FakeTargets(seconds=dict.fromkeys(DEAR, 0.06)), FakeMappings()
-    follower = pair(targets, mappings)
-    follower._alive = lambda: [*DEAR, 200]
+    follower = pair(targets, mappings, alive=[*DEAR, 200])
     mappings.waiting = [Mapping(6, LIBSSL)]
     follower.scan()
     asked = targets.since()
@@ -340,8 +337,7 @@ def test_a_debt_is_of_those_for_whom_much_was_read(monkeypatch: pytest.MonkeyPat
         return Look.LATER if pid == 100 or len(began[5]) < 30 else Look.DONE
 
     monkeypatch.setattr(targets, "look", look)
-    follower = pair(targets, mappings)
-    follower._alive = list
+    follower = pair(targets, mappings, alive=())
     follower.start()
     until(lambda: len(began.get(100, [])) >= 2)
     follower.stop()

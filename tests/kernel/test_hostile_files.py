@@ -12,22 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from agent.capture.elf import ElfFile
-from agent.capture.follower import Follower
 from agent.capture.judge import Judged
 from agent.capture.kernel import Kernel
 from agent.capture.mappings import Mappings
-from agent.capture.plan import Plan
-from agent.capture.ring import Happening, ProcessEnded, ProcessStarted
-from agent.capture.selection import Choice
-from agent.capture.sites import Abilities
-from agent.capture.stacks import plan
-from agent.capture.targets import Targets
 from agent.demo.sandbox import cgroup_root
-from agent.model import Process
 from tests.capture import dear
 from tests.kernel import tls
 from tests.kernel.client import PATTERN
+from tests.kernel.following import following
 from tests.kernel.tls import Client
 
 pytestmark = pytest.mark.kernel
@@ -69,18 +61,6 @@ def inside(folder: Path, *command: object) -> list[str]:
     return ["sh", "-c", 'echo $$ > "$0/cgroup.procs" && exec "$@"', str(folder), *map(str, command)]
 
 
-def child_of_ours(process: Process) -> Choice:
-    try:
-        parent = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[1]
-    except OSError:
-        return Choice.UNSELECTED
-    return Choice.SELECTED if int(parent) == os.getpid() else Choice.UNSELECTED
-
-
-def planned(elf: ElfFile) -> Plan:
-    return plan(elf, Abilities(uretprobe_safe=True))
-
-
 def test_dear_files_of_one_pod_keep_no_other_waiting(
     kernel: Kernel, server: tls.Server, c_client: list[str], groups: Callable[[str], Path], tmp_path: Path
 ) -> None:
@@ -89,25 +69,14 @@ def test_dear_files_of_one_pod_keep_no_other_waiting(
     library = tmp_path / "libssl.so.3"
     shutil.copy(tls.LIBSSL, library)
     hostile, ordinary = groups("a"), groups("b")
-    targets = Targets(kernel, planner=planned, choose=child_of_ours, learn=lambda _: None, told=True)
-    follower = Follower(targets, Mappings())
-
-    def read() -> int:
-        """Of the dear files: OpenSSL without symbols as far as anybody can tell, or given up."""
-        return sum(str(tmp_path) in one.path and one.path != str(library) for one in targets.status())
-
-    def drain() -> list[Happening]:
-        happened = kernel.poll()
-        for one in happened:
-            if isinstance(one, ProcessStarted | ProcessEnded):
-                follower.hear(one)
-        return happened
-
     with ExitStack() as stack:
-        stack.callback(targets.close)
-        stack.callback(follower.stop)
-        follower.start()
-        while not follower.scanned:
+        watch = stack.enter_context(following(kernel, Mappings()))
+
+        def read() -> int:
+            """Of the dear files: OpenSSL without symbols as far as anybody can tell, or given up."""
+            return sum(str(tmp_path) in one.path and one.path != str(library) for one in watch.targets.status())
+
+        while not watch.follower.scanned:
             time.sleep(0.05)
         for number in range(PROCESSES):
             mapper = subprocess.Popen(
@@ -123,8 +92,8 @@ def test_dear_files_of_one_pod_keep_no_other_waiting(
         before, began = read(), time.monotonic()
         client = Client(inside(ordinary, "env", f"LD_LIBRARY_PATH={tmp_path}", *c_client), server.port)
         stack.callback(client.kill)
-        while not any(one.path == str(library) and one.sites for one in targets.status()):
-            drain()
+        while not any(one.path == str(library) and one.sites for one in watch.targets.status()):
+            watch.drain()
             time.sleep(0.01)
         meanwhile = read() - before
         print(f"hostile: {meanwhile} of {len(files) - before} dear files first, {time.monotonic() - began:.2f} s")
@@ -132,4 +101,4 @@ def test_dear_files_of_one_pod_keep_no_other_waiting(
         client.say("open", "call 300 400")
         happened = tls.until(kernel, lambda all_: len(tls.streams(all_, client.pid)) == 2)
         assert sorted(tls.streams(happened, client.pid).values(), key=len) == EXPECTED
-        assert targets.judged[Judged.LEFT_OUT] == 0
+        assert watch.targets.judged[Judged.LEFT_OUT] == 0

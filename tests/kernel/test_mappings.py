@@ -6,26 +6,18 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from agent.capture import mappings
-from agent.capture.elf import ElfFile
-from agent.capture.follower import Follower
 from agent.capture.kernel import Kernel
 from agent.capture.mappings import Mappings
-from agent.capture.plan import Plan
-from agent.capture.ring import Happening, ProcessEnded, ProcessStarted
-from agent.capture.selection import Choice
-from agent.capture.sites import Abilities
-from agent.capture.stacks import plan
-from agent.capture.targets import Targets
-from agent.model import Process
+from agent.capture.ring import Happening
 from tests.kernel import tls
 from tests.kernel.client import PATTERN
+from tests.kernel.following import following
 from tests.kernel.relay import Relay
 
 pytestmark = pytest.mark.kernel
@@ -43,42 +35,10 @@ def relay(server: tls.Server) -> Iterator[Relay]:
     relay.close()
 
 
-@contextmanager
-def following(kernel: Kernel, heard: Mappings | None) -> Iterator[Callable[[], list[Happening]]]:
-    """An agent's thread that follows our children; drains as the agent does, when called."""
-
-    def planner(elf: ElfFile) -> Plan:
-        return plan(elf, Abilities(uretprobe_safe=True))
-
-    def choose(process: Process) -> Choice:
-        try:
-            parent = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[1]
-        except OSError:
-            return Choice.UNSELECTED
-        return Choice.SELECTED if int(parent) == os.getpid() else Choice.UNSELECTED
-
-    targets = Targets(kernel, planner=planner, choose=choose, learn=lambda _: None, told=heard is not None)
-    follower = Follower(targets, heard)
-    follower.start()
-
-    def drain() -> list[Happening]:
-        happened = kernel.poll()
-        for one in happened:
-            if isinstance(one, ProcessStarted | ProcessEnded):
-                follower.hear(one)
-        return happened
-
-    try:
-        yield drain
-    finally:
-        follower.stop()
-        targets.close()
-
-
 def caught(kernel: Kernel, heard: Mappings | None, command: list[str], port: int, folder: Path) -> int:
     """Of ten processes, each the first one with its own libssl, each making one call: how many were seen whole."""
     seen = 0
-    with following(kernel, heard) as drain:
+    with following(kernel, heard) as watch:
         for number in range(COPIES):
             library = folder / str(heard is not None) / str(number)
             library.mkdir(parents=True)
@@ -94,9 +54,9 @@ def caught(kernel: Kernel, heard: Mappings | None, command: list[str], port: int
             client.stdin.close()
             happened: list[Happening] = []
             while client.poll() is None:
-                happened += drain()
+                happened += watch.drain()
                 time.sleep(0.01)
-            happened += drain()
+            happened += watch.drain()
             assert client.returncode == 0
             seen += sorted(tls.streams(happened, client.pid).values(), key=len) == EXPECTED
     return seen
