@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -133,8 +134,11 @@ def run(guest: Guest, tests: list[str], end: float, share: float) -> tuple[str, 
     command = [root.python, *PYTEST, "--junitxml=/mnt/results/junit.xml", *tests]
     booted = boot(kernel, root, command, roots.ROOT, results, seconds=seconds, told=plainly)
     if booted.status is None and lost_a_breakpoint(results):
+        first = results.with_name(f"{guest.name}-first")
+        shutil.rmtree(first, ignore_errors=True)
+        results.rename(first)
         stderr.print(
-            f"{kernel.version}: the emulator delivered a breakpoint too late, after {booted.seconds:.0f} s: once more"
+            f"{kernel.version}: the emulator delivered a breakpoint too late, after {booted.seconds:.0f} s ({first}): once more"
         )
         booted = boot(kernel, root, command, roots.ROOT, results, seconds=seconds - booted.seconds, told=plainly)
     if not (found := read_outcomes(results / "junit.xml")):
